@@ -1,0 +1,65 @@
+"""Anchors on disk: a second run needs no text model.
+
+One small safetensors file per question (encoder settings and texts) in `$CITE_CACHE/anchors`, default
+`~/.cache/cite/anchors`. The answer is used only while the encoder's weights, where they are at hand,
+are the ones that gave it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cite.anchors.anchors import Anchors
+from cite.atomic import write_bytes
+
+logger = logging.getLogger(__name__)
+
+
+def cache_dir() -> Path:
+    """Where cite keeps what it need not compute twice: `$CITE_CACHE`, else `~/.cache/cite`."""
+    return Path(os.environ.get('CITE_CACHE') or Path.home() / '.cache' / 'cite').expanduser()
+
+
+def _path(settings: Mapping[str, Any], texts: Sequence[str]) -> Path:
+    question = json.dumps([dict(settings), list(texts)], sort_keys=True)
+    return cache_dir() / 'anchors' / f'{hashlib.sha256(question.encode()).hexdigest()[:24]}.safetensors'
+
+
+def load(
+    settings: Mapping[str, Any], texts: Sequence[str], fingerprint: str | None
+) -> Anchors | None:
+    """The stored anchors, or None. A damaged or outdated file counts as none."""
+    from safetensors import SafetensorError, safe_open
+
+    path = _path(settings, texts)
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, 'pt') as file:
+            provenance = json.loads(file.metadata()['provenance'])
+            embeddings = file.get_tensor('embeddings')
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        logger.warning('anchor cache %s is damaged (%s) and is made anew', path, error)
+        return None
+    if fingerprint is not None and provenance.get('fingerprint') != fingerprint:
+        logger.warning('%s has changed since its anchors were cached: embedding again', path)
+        return None
+    return Anchors(embeddings, tuple(texts), provenance)
+
+
+def store(settings: Mapping[str, Any], anchors: Anchors) -> None:
+    """Writes the anchors atomically. No room or no permission costs a warning, not the run."""
+    from safetensors.torch import save
+
+    path = _path(settings, anchors.texts)
+    metadata = {'provenance': json.dumps(dict(anchors.provenance)), 'texts': json.dumps(anchors.texts)}
+    try:
+        write_bytes(path, save({'embeddings': anchors.embeddings.contiguous()}, metadata))
+    except OSError as error:
+        logger.warning('anchors could not be cached in %s: %s', path.parent, error)

@@ -1,0 +1,43 @@
+"""Class texts → anchors: from the cache, or by the encoder once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cite.anchors import cache
+from cite.anchors.anchors import Anchors
+from cite.encoders.text import TEXT_ENCODERS, FrozenTextEncoder
+from cite.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+
+def embed_texts(
+    texts: Sequence[str], text_encoder: FrozenTextEncoder | Mapping[str, Any] | str
+) -> Anchors:
+    """One embedding per text, through the cache on disk.
+
+    Args:
+        texts: One text per class.
+        text_encoder: A config (`dict(type='TextEncoder', model=…)`), the name of a model, or an
+            encoder. It is freed afterwards, unless the caller holds it.
+
+    Raises:
+        ConfigError: No texts, a text longer than the encoder takes, or an unknown pooling.
+        ModelError: The encoder cannot be had, or lacks the weights that the pooling needs.
+    """
+    if isinstance(texts, str) or not texts or not all(isinstance(text, str) for text in texts):
+        raise ConfigError(f'texts must be a list with one string per class, found {texts!r}')
+    if isinstance(text_encoder, str):
+        text_encoder = {'type': 'TextEncoder', 'model': text_encoder}
+    encoder: FrozenTextEncoder = TEXT_ENCODERS.build(text_encoder)
+    settings = encoder.settings()
+    found = cache.load(settings, texts, encoder.fingerprint())
+    if found is not None:
+        logger.info('anchors of %s from the cache', encoder.model)
+        return found
+    anchors = Anchors(encoder.encode_text(texts), tuple(texts), encoder.provenance())
+    cache.store(settings, anchors)
+    return anchors

@@ -1,0 +1,73 @@
+"""Patches: tables and their readers, few-shot splits by slide, samplers, transforms, datasets.
+
+Names are imported on first use, so that reading a manifest needs neither torch nor torchvision.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cite.data.dataset import Item, PatchDataset
+    from cite.data.images import BadImage, load_rgb, verify_images
+    from cite.data.manifests import PartCount, write_manifest, write_split
+    from cite.data.patchgastric import PATCHGASTRIC_CLASSES, read_patchgastric
+    from cite.data.randomness import generator, seeded
+    from cite.data.readers import read_annotation, read_csv, read_folder, read_patches
+    from cite.data.samplers import Draw, TrainBatchSampler
+    from cite.data.slide_names import SLIDE_PATTERN
+    from cite.data.splits import Split, few_shot_split
+    from cite.data.table import ClassCount, PatchTable
+    from cite.data.transforms import AugmentPatch, PatchTransform, ResizePatch, to_uint8_tensor
+
+_HOMES = {
+    'dataset': ('Item', 'PatchDataset'),
+    'images': ('BadImage', 'load_rgb', 'verify_images'),
+    'manifests': ('PartCount', 'write_manifest', 'write_split'),
+    'patchgastric': ('PATCHGASTRIC_CLASSES', 'read_patchgastric'),
+    'randomness': ('generator', 'seeded'),
+    'readers': ('read_annotation', 'read_csv', 'read_folder', 'read_patches'),
+    'samplers': ('Draw', 'TrainBatchSampler'),
+    'slide_names': ('SLIDE_PATTERN',),
+    'splits': ('Split', 'few_shot_split'),
+    'table': ('ClassCount', 'PatchTable'),
+    'transforms': ('AugmentPatch', 'PatchTransform', 'ResizePatch', 'to_uint8_tensor'),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    'PATCHGASTRIC_CLASSES',
+    'SLIDE_PATTERN',
+    'AugmentPatch',
+    'BadImage',
+    'ClassCount',
+    'Draw',
+    'Item',
+    'PartCount',
+    'PatchDataset',
+    'PatchTable',
+    'PatchTransform',
+    'ResizePatch',
+    'Split',
+    'TrainBatchSampler',
+    'few_shot_split',
+    'generator',
+    'load_rgb',
+    'read_annotation',
+    'read_csv',
+    'read_folder',
+    'read_patches',
+    'read_patchgastric',
+    'seeded',
+    'to_uint8_tensor',
+    'verify_images',
+    'write_manifest',
+    'write_split',
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(import_module(f'{__name__}.{_HOME_OF[name]}'), name)

@@ -1,0 +1,123 @@
+"""Glands: wavy rings of epithelium round a lumen, placed until the tumour's region is full."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from math import hypot
+
+import numpy as np
+import numpy.typing as npt
+
+from cite.data.synthetic.attributes import Attributes
+from cite.data.synthetic.noise import Field
+
+ANGLES = 96
+TURN = np.arange(ANGLES, dtype=np.float32) * np.float32(2 * np.pi / ANGLES)
+OUTSIDE = np.float32(-30)  # the depth far from everything
+_REACH = 150  # the largest gland and its surroundings
+
+
+@cache
+def _polar() -> tuple[npt.NDArray[np.int64], Field, Field]:
+    """Direction (whole step and rest) and distance of each pixel from the middle of a window.
+
+    An arc tangent for each pixel of each gland would take most of the time of drawing.
+    """
+    axis = np.arange(-_REACH, _REACH + 1, dtype=np.float32)
+    turn = np.arctan2(axis[:, None], axis[None, :]) * np.float32(ANGLES / (2 * np.pi))
+    whole = np.floor(turn)
+    distance = np.sqrt(axis[:, None] ** 2 + axis[None, :] ** 2)
+    return whole.astype(np.int64) % ANGLES, turn - whole, distance
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A closed curve round (x, y), star-shaped: a radius for each of `ANGLES` directions."""
+
+    x: int
+    y: int
+    radii: Field
+
+    def depth_into(self, field: Field, beyond: float) -> None:
+        """Raise `field` to the depth (pixels inside the curve, negative outside) where that is more,
+        up to `beyond` pixels off the curve.
+        """
+        reach = min(int(self.radii.max() + beyond), _REACH)
+        size = field.shape[0]
+        left, right = (min(max(self.x + s * reach, 0), size) for s in (-1, 1))
+        top, bottom = (min(max(self.y + s * reach, 0), size) for s in (-1, 1))
+        if left >= right or top >= bottom:
+            return
+        rows = slice(top - self.y + _REACH, bottom - self.y + _REACH)
+        columns = slice(left - self.x + _REACH, right - self.x + _REACH)
+        step, part, distance = (table[rows, columns] for table in _polar())
+        change = np.roll(self.radii, -1) - self.radii
+        window = field[top:bottom, left:right]
+        np.maximum(window, self.radii[step] + change[step] * part - distance, out=window)
+
+
+@dataclass(frozen=True)
+class Gland:
+    """The outer curve (basement membrane) and the lumina within."""
+
+    outer: Outline
+    lumina: tuple[Outline, ...]
+
+
+def outline(
+    rng: np.random.Generator, x: float, y: float, radius: float, irregularity: float
+) -> Outline:
+    """A curve of about `radius`: an ellipse with lobes."""
+    lobes = np.arange(2, 8)
+    size = rng.normal(0, 1, len(lobes)) * irregularity * np.array([1.3, 0.8, 0.6, 0.4, 0.3, 0.2])
+    phase = rng.uniform(0, 2 * np.pi, len(lobes))
+    waves = size[:, None] * np.cos(lobes[:, None] * TURN + phase[:, None])
+    return Outline(
+        round(x), round(y), (radius * np.clip(1 + waves.sum(0), 0.5, 1.7)).astype(np.float32)
+    )
+
+
+def place_glands(
+    rng: np.random.Generator, patch: Attributes, region: Field, limit: int = 240
+) -> list[Gland]:
+    """Throw glands into the tumour's region (a depth field) until `limit` throws are used up.
+
+    Glands keep apart by `crowding` times the sum of their radii, so that below 1 they fuse.
+    """
+    size = region.shape[0]
+    glands: list[Gland] = []
+    placed: list[tuple[float, float, float]] = []
+    throws = rng.uniform(-0.08 * size, 1.08 * size, (limit, 2))
+    scatter = rng.normal(0, 0.06 + 0.4 * patch.irregularity, limit)
+    # later throws are smaller and find the gaps
+    radii = patch.gland_radius * np.clip(np.linspace(1.15, 0.7, limit) + scatter, 0.5, 1.7)
+    fates = rng.random(limit)
+    column, row = np.clip(throws.T, 0, size - 1).astype(int)
+    inside = region[row, column] > 0
+    for (x, y), radius, fate in zip(throws[inside], radii[inside], fates[inside], strict=True):
+        if any(hypot(x - a, y - b) < patch.crowding * (radius + c) for a, b, c in placed):
+            continue
+        placed.append((x, y, radius))
+        if fate < patch.gland_share:
+            glands.append(_gland(rng, patch, x, y, radius))
+    return glands
+
+
+def _gland(rng: np.random.Generator, patch: Attributes, x: float, y: float, radius: float) -> Gland:
+    if rng.random() < patch.cribriform:
+        radius *= 1.35
+        outer = outline(rng, x, y, radius, patch.irregularity)
+        count = int(rng.integers(3, 7))
+        turn = rng.uniform(0, 2 * np.pi) + np.arange(count) * 2 * np.pi / count
+        away = radius * rng.uniform(0.35, 0.6, count)
+        holes = radius * rng.uniform(0.10, 0.2, count)
+        lumina = tuple(
+            outline(rng, x + a * np.cos(t), y + a * np.sin(t), hole, 0.12)
+            for a, t, hole in zip(away, turn, holes, strict=True)
+        )
+        return Gland(outer, lumina)
+    outer = outline(rng, x, y, radius, patch.irregularity)
+    inside = outline(rng, x, y, patch.lumen_share, 0.04 + 0.5 * patch.irregularity)
+    # the lumen follows the outer curve and adds folds of its own
+    return Gland(outer, (Outline(outer.x, outer.y, outer.radii * inside.radii),))

@@ -1,0 +1,62 @@
+"""H&E staining: from amounts of two dyes to colours, by the law of Beer and Lambert.
+
+Each slide has its own dyes, thickness, illumination, focus and grain, drawn without regard to the
+grade, as laboratories and scanners differ. Stain vectors after Ruifrok and Johnston (2001),
+'Quantification of histochemical staining by color deconvolution'.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from cite.data.synthetic.noise import Field
+
+_HAEMATOXYLIN = np.array([0.65, 0.70, 0.29])
+_EOSIN = np.array([0.09, 0.95, 0.30])
+
+
+@dataclass(frozen=True)
+class Stain:
+    """How one slide was stained and scanned."""
+
+    haematoxylin: Field  # (3,) optical density per unit of dye in red, green, blue
+    eosin: Field  # (3,)
+    light: Field  # (3,) colour of the empty glass, 0..255
+    blur: float  # focus, standard deviation in pixels
+    grain: float  # sensor noise, grey levels
+
+
+def draw_stain(rng: np.random.Generator) -> Stain:
+    """Draw the stain of one slide."""
+
+    def dye(vector: npt.NDArray[np.float64], scatter: float, strength: float) -> Field:
+        vector = np.clip(vector + rng.normal(0, scatter, 3), 0.02, None)
+        return (strength * vector / np.linalg.norm(vector)).astype(np.float32)
+
+    return Stain(
+        haematoxylin=dye(_HAEMATOXYLIN, 0.06, rng.uniform(0.8, 1.6)),
+        eosin=dye(_EOSIN, 0.06, rng.uniform(0.5, 1.25)),
+        light=np.float32(rng.uniform(228, 250)) + rng.normal(0, 3.0, 3).astype(np.float32),
+        blur=rng.uniform(0.45, 0.95),
+        grain=rng.uniform(1.5, 4.5),
+    )
+
+
+def develop(
+    haematoxylin: Field, eosin: Field, stain: Stain, rng: np.random.Generator
+) -> npt.NDArray[np.uint8]:
+    """Photograph a section: two (size, size) fields of dye → (size, size, 3) RGB."""
+    blue, pink = (
+        ndimage.gaussian_filter(dye, stain.blur, truncate=2.5) for dye in (haematoxylin, eosin)
+    )
+    noise = rng.standard_normal(blue.shape, dtype=np.float32) * np.float32(stain.grain)
+    picture = np.empty((*blue.shape, 3), np.uint8)
+    for i in range(3):
+        density = blue * stain.haematoxylin[i] + pink * stain.eosin[i]
+        light = np.exp(np.log(stain.light[i]) - density) + (noise + np.float32(0.5))
+        picture[..., i] = np.clip(light, 0, 255)
+    return picture

@@ -1,0 +1,139 @@
+"""Patch transforms: resize, augment, and to a uint8 tensor 3 x H x W.
+
+Nothing here normalises: the vision tower knows its own mean and standard deviation. All randomness
+comes from torch's CPU generator, so `cite.data.randomness.seeded` makes a transform repeatable.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+
+from cite.errors import ConfigError
+
+Picture: TypeAlias = Image.Image | Tensor
+
+
+def to_uint8_tensor(image: Picture) -> Tensor:
+    """RGB picture to a uint8 tensor 3 x H x W; a uint8 tensor 3 x H x W stays as it is."""
+    if isinstance(image, Tensor):
+        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
+            raise TypeError(f'expected uint8 3 x H x W, found {image.dtype} {tuple(image.shape)}')
+        return image
+    return F.pil_to_tensor(image if image.mode == 'RGB' else image.convert('RGB'))
+
+
+class ResizePatch:
+    """To a square of `size` pixels, with antialiasing as Pillow does it.
+
+    Args:
+        size: side of the result.
+        interpolation: `'bicubic'`, `'bilinear'`, `'lanczos'` or `'nearest'`.
+        how: `'squash'`: both sides to `size`. `'shortest'`: the shortest side to `resize`, then a
+            centre crop of `size`.
+        resize: for `'shortest'`, default `size`; e.g. 256 for the customary 256 -> 224.
+
+    A picture that has the size already is returned untouched, not resampled.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        interpolation: str = 'bicubic',
+        how: Literal['squash', 'shortest'] = 'squash',
+        resize: int | None = None,
+    ) -> None:
+        modes = ('bicubic', 'bilinear', 'lanczos', 'nearest')
+        if interpolation not in modes:
+            raise ConfigError(f'interpolation must be one of {modes}, found {interpolation!r}')
+        if how not in ('squash', 'shortest'):
+            raise ConfigError(f"how must be 'squash' or 'shortest', found {how!r}")
+        if how == 'squash' and resize is not None:
+            raise ConfigError("resize goes with how='shortest'; 'squash' resizes to size")
+        if size < 1 or (resize is not None and resize < size):
+            raise ConfigError(f'expected 1 <= size <= resize, found size {size}, resize {resize}')
+        self.size, self.how, self.resize = size, how, size if resize is None else resize
+        self.interpolation = v2.InterpolationMode(interpolation)
+
+    def __call__(self, image: Picture) -> Picture:
+        height, width = F.get_size(image)
+        if self.how == 'squash':
+            target = (self.size, self.size)
+        else:
+            scale = self.resize / min(height, width)
+            target = (round(height * scale), round(width * scale))
+        if target != (height, width):
+            image = F.resize(image, list(target), self.interpolation, antialias=True)
+        if target != (self.size, self.size):
+            image = F.center_crop(image, [self.size, self.size])
+        return image
+
+
+class AugmentPatch:
+    """Random symmetry of the square and colour jitter.
+
+    Tissue has no up or left, so all eight symmetries are used; they only move pixels.
+
+    Args:
+        flip: mirror, each way with probability one half.
+        rotate90: turn by a random multiple of 90 degrees (of 180 where the picture is not square,
+            so that its shape stays).
+        brightness: a factor drawn from 1 - x to 1 + x; 0 switches it off.
+        contrast: likewise.
+        saturation: likewise.
+        hue: a shift drawn from -x to x of the colour circle, at most 0.5.
+    """
+
+    def __init__(
+        self,
+        flip: bool = True,
+        rotate90: bool = True,
+        brightness: float = 0.2,
+        contrast: float = 0.2,
+        saturation: float = 0.2,
+        hue: float = 0.0,
+    ) -> None:
+        factors = dict(brightness=brightness, contrast=contrast, saturation=saturation)
+        bad = {name: x for name, x in factors.items() if not 0 <= x <= 1}
+        if bad or not 0 <= hue <= 0.5:
+            raise ConfigError(
+                f'jitter must be 0 to 1 (hue: 0 to 0.5), found {bad or {"hue": hue}}; '
+                'a value x means factors of 1 - x to 1 + x'
+            )
+        self.flip, self.rotate90 = flip, rotate90
+        self.jitter = v2.ColorJitter(**factors, hue=hue) if any((*factors.values(), hue)) else None
+
+    def __call__(self, image: Picture) -> Picture:
+        if self.flip:
+            mirror, upend = torch.randint(2, (2,)).tolist()
+            image = F.horizontal_flip(image) if mirror else image
+            image = F.vertical_flip(image) if upend else image
+        if self.rotate90:
+            image = self._turn(image, int(torch.randint(4, ())))
+        return image if self.jitter is None else self.jitter(image)
+
+    @staticmethod
+    def _turn(image: Picture, quarters: int) -> Picture:
+        height, width = F.get_size(image)
+        if height != width:
+            quarters = quarters // 2 * 2
+        if isinstance(image, Tensor):
+            return image.rot90(quarters, dims=(-2, -1)).contiguous()
+        turns = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
+        return image.transpose(turns[quarters - 1]) if quarters else image
+
+
+class PatchTransform:
+    """Resize, augment if training, and to a uint8 tensor 3 x H x W."""
+
+    def __init__(self, resize: ResizePatch, augment: AugmentPatch | None = None) -> None:
+        self.resize, self.augment = resize, augment
+
+    def __call__(self, image: Picture) -> Tensor:
+        image = self.resize(image)
+        return to_uint8_tensor(image if self.augment is None else self.augment(image))

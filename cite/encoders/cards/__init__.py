@@ -1,0 +1,1 @@
+"""The rows of the model zoo, one file per family; `cite.encoders.zoo` puts them together."""

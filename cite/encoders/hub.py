@@ -1,0 +1,92 @@
+"""Files from the Hugging Face hub, and errors that say what to do when they cannot be had."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cite.encoders.card import Source
+from cite.errors import ModelError
+
+TIMEOUT = 5.0  # seconds for the hub's first answer; a download itself may take as long as it needs
+
+
+def fetch(source: Source) -> Path:
+    """The local path of a hub file, downloaded if it is not in the hub's cache yet.
+
+    A cached file is used without asking the hub, so that a study keeps its weights and works
+    offline. `HF_HUB_OFFLINE`, `HF_HOME` and `HF_TOKEN` work as everywhere.
+
+    Raises:
+        ModelError: Offline, no access, or no such repository, revision or file.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    repo, revision = source.repo, source.revision
+    try:
+        for filename in source.filenames:
+            try:
+                return Path(
+                    hf_hub_download(repo, filename, revision=revision, local_files_only=True)
+                )
+            except LocalEntryNotFoundError:
+                continue
+        for filename in source.filenames:
+            try:
+                # one question without retries: `hf_hub_download` alone may retry for minutes
+                get_hf_file_metadata(hf_hub_url(repo, filename, revision=revision), timeout=TIMEOUT)
+            except EntryNotFoundError:
+                continue
+            return Path(hf_hub_download(repo, filename, revision=revision, etag_timeout=TIMEOUT))
+    except Exception as error:
+        # the client raises its own, httpx's, requests' or the system's errors, by version
+        raise ModelError(_explain(source, error)) from error
+    raise ModelError(
+        f'hub repository {repo} (revision {revision}) has none of {", ".join(source.filenames)}. '
+        'Pass the weights as a local file: weights=<path>'
+    )
+
+
+def commit_of(path: Path) -> str | None:
+    """The commit that a file in the hub's cache belongs to; None for any other file."""
+    hashes = (part for part in reversed(path.parts) if re.fullmatch('[0-9a-f]{40}', part))
+    return next(hashes, None)
+
+
+def _explain(source: Source, error: Exception) -> str:
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    page = f'https://huggingface.co/{source.repo}'
+    local = (
+        'Or get the repository elsewhere and pass model=<its folder>'
+        if source.filenames == ('config.json',)
+        else f'Or get {source.filenames[0]} elsewhere and pass weights=<its path>'
+    )
+    if isinstance(error, GatedRepoError):
+        return (
+            f'{source.repo} is gated: accept its terms at {page}, then run `hf auth login` or set '
+            f'HF_TOKEN. {local}'
+        )
+    if isinstance(error, RepositoryNotFoundError):
+        return (
+            f'no hub repository {source.repo}, or it is private. Check the name; if you have '
+            f'access, run `hf auth login` or set HF_TOKEN. {local}'
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return f'{source.repo} has no revision {source.revision!r}, see {page}/commits/main'
+    if isinstance(error, OfflineModeIsEnabled):
+        return (
+            f'{source.repo} is not in the local hub cache and HF_HUB_OFFLINE is set. Run once '
+            f'online, e.g. `hf download {source.repo}`. {local}'
+        )
+    reason = str(error).strip().split('\n')[0] or type(error).__name__
+    return (
+        f'cannot get {source.repo} from the Hugging Face hub ({reason}). Check network, proxy and '
+        f'disk space. {local}'
+    )

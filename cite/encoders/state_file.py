@@ -1,0 +1,137 @@
+"""Read a state dict from the file formats that vision models are published in.
+
+Formats are told apart by content, since names lie: `.pt` may be a TorchScript archive (OpenAI CLIP)
+and a failed download is often a web page. Nothing here runs pickled code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cite.errors import CheckpointError
+
+# Tried in this order, again and again until none is found. A self-distilled model's teacher is the
+# one its authors evaluate, so it wins over the student.
+CONTAINERS = ('model', 'state_dict', 'teacher', 'student')
+PREFIXES = ('module.', 'teacher.', 'backbone.', 'encoder.')
+# What stands beside a wrapped backbone and serves its training only
+_TRAINING_ONLY = ('student.', 'dino_head.', 'ibot_head.', 'head.', 'neck.', 'dino_loss.')
+
+
+def read_state(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by name, out of their containers and without wrappers' prefixes.
+
+    Reads safetensors, `torch.save` files (weights only; an `argparse.Namespace` beside the weights
+    is allowed) and TorchScript archives, all to the CPU in their stored dtype.
+
+    Containers: the first of 'model', 'state_dict', 'teacher', 'student' that holds a dict, and so
+    on inside it.
+    Prefixes: 'module.', 'teacher.', 'backbone.', 'encoder.', where every key has it or what has not
+    is known to serve training only (projection heads, the student), which is then left out.
+
+    Raises:
+        CheckpointError: No such file, damaged, of an unknown format, or no tensors in it.
+    """
+    path = Path(path)
+    try:
+        with path.open('rb') as file:
+            head = file.read(64)
+    except OSError as error:
+        raise CheckpointError(f'cannot read {path}: {error.strerror or error}') from error
+    try:
+        content = _load(path, head)
+    except CheckpointError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f'{path} is damaged, or holds Python objects besides tensors, which are not loaded '
+            'because that can run foreign code. Download it again, or save its state dict as '
+            'safetensors where you trust it'
+        ) from error
+    except Exception as error:
+        # the readers raise their own, pickle's, zip's and the system's errors
+        raise CheckpointError(
+            f'{path} ({path.stat().st_size} bytes) is damaged or incomplete. Download it again '
+            f'[{str(error).strip().splitlines()[0] if str(error) else type(error).__name__}]'
+        ) from error
+    return unwrap(content, str(path))
+
+
+def unwrap(content: Any, what: str) -> dict[str, Tensor]:
+    """The state dict inside a checkpoint's containers and prefixes; see `read_state`.
+
+    Values that are no tensors (epoch counts, settings) are left out.
+    """
+    while isinstance(content, Mapping):
+        inner = (content[name] for name in CONTAINERS if isinstance(content.get(name), Mapping))
+        found = next(inner, None)
+        if found is None:
+            break
+        content = found
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f'{what}: expected a state dict, found a {type(content).__name__}')
+    state = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    if not state:
+        raise CheckpointError(
+            f'{what}: no tensors in it; its keys: {", ".join(map(str, list(content)[:5]))}'
+        )
+    return _strip_prefixes(state)
+
+
+def _strip_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    for prefix in PREFIXES:
+        inside = [key for key in state if key.startswith(prefix)]
+        beside = [key for key in state if not key.startswith(prefix)]
+        if inside and all(key.startswith(_TRAINING_ONLY) for key in beside):
+            return _strip_prefixes({key.removeprefix(prefix): state[key] for key in inside})
+    return state
+
+
+def _load(path: Path, head: bytes) -> Any:
+    if head.startswith(b'PK'):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        if any(name.endswith('/constants.pkl') for name in names):
+            return _load_torchscript(path)
+        if not any(name.endswith('data.pkl') for name in names):
+            raise CheckpointError(f'{path} is a zip archive without PyTorch weights in it')
+        return _load_torch(path, mmap=True)
+    if head.startswith(b'\x80'):
+        return _load_torch(path, mmap=False)  # the format before PyTorch 1.6
+    if head[8:9] == b'{':
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    start = head.lstrip().lower()
+    if start.startswith(b'<'):
+        raise CheckpointError(
+            f'{path} is a web page, not weights: the download needs a login or the link is wrong. '
+            'Download it again'
+        )
+    if start.startswith(b'version https://git-lfs'):
+        raise CheckpointError(f'{path} is a git-lfs pointer, not weights. Run `git lfs pull`')
+    raise CheckpointError(
+        f'{path} is no weights file that can be read: expected safetensors, a torch.save file or a '
+        f'TorchScript archive, found {"an empty file" if not head else "something else"}'
+    )
+
+
+def _load_torch(path: Path, mmap: bool) -> Any:
+    # MAE, DINO and their descendants save their command line beside the weights
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        return torch.load(path, map_location='cpu', weights_only=True, mmap=mmap)
+
+
+def _load_torchscript(path: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', FutureWarning)  # deprecated, yet what OpenAI published
+        return torch.jit.load(str(path), map_location='cpu').state_dict()

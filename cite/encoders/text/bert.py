@@ -1,0 +1,178 @@
+"""Frozen Hugging Face text encoders: BERT and its relatives, batched, masked, never truncated."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cite.encoders.text import random_bert
+from cite.encoders.text.base import TEXT_ENCODERS, FrozenTextEncoder
+from cite.encoders.text.hub import explain_missing, fingerprint, read_json
+from cite.encoders.text.zoo import TEXT_CARDS, find_text_card
+from cite.errors import ConfigError, ModelError
+
+logger = logging.getLogger(__name__)
+
+
+def _cls(hidden: Tensor, mask: Tensor) -> Tensor:
+    return hidden[:, 0]
+
+
+def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    weight = mask.unsqueeze(-1).to(hidden)
+    return (hidden * weight).sum(1) / weight.sum(1)
+
+
+POOLINGS: dict[str, Callable[[Tensor, Tensor], Tensor] | None] = {
+    'pooler_output': None,  # the model's own trained layer on CLS
+    'cls': _cls,
+    'mean': _mean,
+}
+
+
+@TEXT_ENCODERS.register
+class TextEncoder(FrozenTextEncoder):
+    """Any BERT-type encoder of the Hugging Face hub or of a local folder.
+
+    Args:
+        model: Short name ('biolinkbert-large'), hub id ('michiyasunaga/BioLinkBERT-large') or folder.
+        pooling: 'pooler_output', 'cls', 'mean' (over the text's own tokens), or 'auto': what the
+            model's authors declare, else its pooler where that was trained, else 'mean'.
+        revision: Commit, tag or branch on the hub.
+        max_length: Longest text in tokens; default: what the model takes. Longer texts are an error.
+        trust_remote_code: Lets the hub's own Python code run. Off unless you set it.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        pooling: str = 'auto',
+        revision: str | None = None,
+        max_length: int | None = None,
+        trust_remote_code: bool = False,
+    ) -> None:
+        if pooling not in (*POOLINGS, 'auto'):
+            raise ConfigError(
+                f'pooling must be one of {", ".join(POOLINGS)} or auto, found {pooling!r}'
+            )
+        card = find_text_card(model)
+        self.model = model
+        self.source = card.hub if card and card.hub else model
+        self.pooling = pooling
+        self.revision = revision
+        self.max_length = max_length
+        self.trust_remote_code = trust_remote_code
+        self._declared = card.pooling if card else None
+        self._loaded: tuple[Any, Any, str] | None = None
+
+    def settings(self) -> dict[str, Any]:
+        local = Path(self.source).expanduser()
+        return {
+            'type': type(self).__name__,
+            'model': str(local.resolve()) if local.is_dir() else self.source,
+            'revision': self.revision,
+            'pooling': self.pooling,
+        }
+
+    def fingerprint(self) -> str | None:
+        if self.source == random_bert.NAME:
+            return f'seed {random_bert.SEED}'
+        return fingerprint(self.source, self.revision)
+
+    def provenance(self) -> dict[str, Any]:
+        _, _, pooling = self._load()
+        return {**self.settings(), 'pooling': pooling, 'fingerprint': self.fingerprint()}
+
+    @torch.inference_mode()
+    def encode_text(self, texts: Sequence[str], batch_size: int = 32) -> Tensor:
+        tokenizer, model, pooling = self._load()
+        self._check_lengths(tokenizer, model, texts)
+        vectors = []
+        for start in range(0, len(texts), batch_size):
+            batch = tokenizer(
+                list(texts[start : start + batch_size]), padding=True, return_tensors='pt'
+            )
+            output = model(**batch)
+            pool = POOLINGS[pooling]
+            if pool is None:
+                vectors.append(output.pooler_output)
+            else:
+                vectors.append(pool(output.last_hidden_state, batch['attention_mask']))
+        return torch.cat(vectors).float().clone()
+
+    def _load(self) -> tuple[Any, Any, str]:
+        if self._loaded is None:
+            if self.source == random_bert.NAME:
+                tokenizer, model = random_bert.build()
+                missing: list[str] = []
+            else:
+                tokenizer, model, missing = self._from_pretrained()
+            self._loaded = tokenizer, model, self._settle_pooling(model, missing)
+        return self._loaded
+
+    def _from_pretrained(self) -> tuple[Any, Any, list[str]]:
+        from transformers import AutoModel, AutoTokenizer
+
+        options = {'revision': self.revision, 'trust_remote_code': self.trust_remote_code}
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(self.source, **options)
+            model, info = AutoModel.from_pretrained(
+                self.source, **options, output_loading_info=True, dtype=torch.float32
+            )
+        except Exception as error:  # transformers raises OSError, ValueError, hub errors, …
+            raise ModelError(
+                explain_missing('text encoder', self.source, error, TEXT_CARDS)
+            ) from error
+        missing = [key for key in info['missing_keys'] if 'position_ids' not in key]
+        random_layers = [key for key in missing if 'pooler' not in key]
+        if random_layers:
+            raise ModelError(
+                f'text encoder {self.source}: its checkpoint lacks {len(random_layers)} weights of '
+                f'{type(model).__name__} ({", ".join(random_layers[:5])}); they would be random. '
+                'Use a checkpoint of the whole encoder'
+            )
+        return tokenizer, model.eval(), missing
+
+    def _settle_pooling(self, model: Any, missing: list[str]) -> str:
+        """Which pooling is used; refuses a pooler whose weights the checkpoint does not hold."""
+        has_pooler = getattr(model, 'pooler', None) is not None and not any(
+            'pooler' in key for key in missing
+        )
+        if self.pooling == 'pooler_output' and not has_pooler:
+            raise ModelError(
+                f"text encoder {self.source}: pooling='pooler_output' needs a trained pooler, but the "
+                "checkpoint holds no pooler weights (they would be random). Use pooling='cls' or 'mean'"
+            )
+        if self.pooling != 'auto':
+            return self.pooling
+        declared = self._sentence_transformer_pooling() or self._declared
+        if declared and (declared != 'pooler_output' or has_pooler):
+            return declared
+        return 'pooler_output' if has_pooler else 'mean'
+
+    def _sentence_transformer_pooling(self) -> str | None:
+        """sentence-transformers models say how they pool in a file of their own."""
+        config = read_json(self.source, '1_Pooling/config.json', self.revision)
+        if config.get('pooling_mode_mean_tokens'):
+            return 'mean'
+        return 'cls' if config.get('pooling_mode_cls_token') else None
+
+    def _check_lengths(self, tokenizer: Any, model: Any, texts: Sequence[str]) -> None:
+        limits = [self.max_length, tokenizer.model_max_length]
+        if getattr(model.config, 'position_embedding_type', 'absolute') == 'absolute':
+            limits.append(getattr(model.config, 'max_position_embeddings', None))
+        limit = min(n for n in limits if n)
+        for text in texts:
+            if not text.strip():
+                raise ConfigError('a class has an empty text; every class needs a description')
+            length = len(tokenizer(text)['input_ids'])
+            if length > limit:
+                raise ConfigError(
+                    f'text of {length} tokens is longer than the {limit} that {self.model} takes: '
+                    f'"{text[:60]}…". Shorten it; texts are never cut silently'
+                )

@@ -1,0 +1,92 @@
+"""CLIP's own text tower: end-of-text token → projection, in the space of its image features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cite.encoders.text.base import TEXT_ENCODERS, FrozenTextEncoder
+from cite.encoders.text.hub import explain_missing, fingerprint
+from cite.encoders.zoo import find_card
+from cite.errors import ConfigError, ModelError
+
+
+@TEXT_ENCODERS.register
+class CLIPTextEncoder(FrozenTextEncoder):
+    """Text half of a CLIP in Hugging Face layout.
+
+    Args:
+        model: Zoo name of the pair ('clip-vit-b16'), hub id, or a folder in Hugging Face layout.
+        revision: Commit, tag or branch on the hub.
+    """
+
+    def __init__(self, model: str, revision: str | None = None) -> None:
+        card = find_card(model)
+        self.model = model
+        self.source = card.source.repo if card and card.source else model
+        self.revision = revision
+        self._loaded: tuple[Any, Any] | None = None
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            'type': type(self).__name__,
+            'model': self.source,
+            'revision': self.revision,
+            'pooling': 'end-of-text token, projected',
+        }
+
+    def fingerprint(self) -> str | None:
+        return fingerprint(self.source, self.revision)
+
+    def provenance(self) -> dict[str, Any]:
+        _, model = self._load()
+        return {
+            **self.settings(),
+            'fingerprint': self.fingerprint(),
+            'logit_scale': model.logit_scale.item(),
+        }
+
+    @torch.inference_mode()
+    def encode_text(self, texts: Sequence[str], batch_size: int = 32) -> Tensor:
+        tokenizer, model = self._load()
+        limit = model.config.text_config.max_position_embeddings
+        vectors = []
+        for start in range(0, len(texts), batch_size):
+            batch = tokenizer(
+                list(texts[start : start + batch_size]), padding=True, return_tensors='pt'
+            )
+            if batch['input_ids'].shape[1] > limit:
+                longest = max(texts[start : start + batch_size], key=len)
+                raise ConfigError(
+                    f'text of more than {limit} tokens, which is all that {self.model} takes: '
+                    f'"{longest[:60]}…". Shorten it; texts are never cut silently'
+                )
+            output = model.text_model(
+                input_ids=batch['input_ids'], attention_mask=batch['attention_mask']
+            )
+            vectors.append(model.text_projection(output.pooler_output))
+        return torch.cat(vectors).float().clone()
+
+    def _load(self) -> tuple[Any, Any]:
+        if self._loaded is not None:
+            return self._loaded
+        from transformers import AutoTokenizer, CLIPModel
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(self.source, revision=self.revision)
+            model, info = CLIPModel.from_pretrained(
+                self.source, revision=self.revision, output_loading_info=True, dtype=torch.float32
+            )
+        except Exception as error:  # transformers raises OSError, ValueError, hub errors, …
+            raise ModelError(explain_missing('CLIP text tower', self.source, error, ())) from error
+        missing = [key for key in info['missing_keys'] if 'position_ids' not in key]
+        if missing:
+            raise ModelError(
+                f'CLIP text tower {self.source}: its checkpoint lacks {len(missing)} weights '
+                f'({", ".join(missing[:5])}); they would be random'
+            )
+        self._loaded = tokenizer, model.eval()
+        return self._loaded

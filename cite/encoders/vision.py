@@ -1,0 +1,81 @@
+"""A model's name → a frozen vision tower with its weights."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from cite.encoders.card import Card
+from cite.encoders.checkpoints import load_strict, to_timm
+from cite.encoders.sources import resolve_weights
+from cite.encoders.state_file import read_state
+from cite.encoders.towers.vit import VisionTower
+from cite.encoders.zoo import get_card
+from cite.errors import ModelError
+from cite.tuning import TUNINGS, Tuning
+
+if TYPE_CHECKING:
+    from timm.models.vision_transformer import VisionTransformer
+
+logger = logging.getLogger(__name__)
+
+RANDOM_SEED = 2023
+"""Random towers are the same on every machine, so that adapters of theirs can be loaded."""
+
+
+def load_vision(
+    model: str,
+    weights: str | Path | None = None,
+    pretrained: bool = True,
+    image_size: int | None = None,
+    mean: tuple[float, float, float] | None = None,
+    std: tuple[float, float, float] | None = None,
+    tuning: Mapping[str, Any] | Tuning | None = None,
+) -> VisionTower:
+    """Builds a vision tower.
+
+    Args:
+        model: Zoo name ('clip-vit-b16'), timm name ('timm:vit_small_patch16_224.dino'), hub id
+            ('hf-hub:…'), or a local folder in timm's layout.
+        weights: File with the weights, in any layout that `cite.encoders.checkpoints` knows. By
+            default they come from the hub's cache or the hub.
+        pretrained: False gives random weights from a fixed seed, for tests.
+        image_size: Side of the square input in pixels; default: the card's. Positional embeddings are
+            interpolated as the model's authors do it.
+        mean, std: Normalisation other than the card's, in 0…1.
+        tuning: What trains inside: `dict(type='VisualPrompt', …)`, or nothing.
+
+    Raises:
+        ModelError: An unknown model, or weights that cannot be had.
+        CheckpointError: Weights with a missing, unexpected or misshapen tensor.
+    """
+    card = get_card(model)
+    if mean is not None or std is not None:
+        card = replace(card, mean=tuple(mean or card.mean), std=tuple(std or card.std))
+    trunk = _random_trunk(card, image_size or card.image_size)
+    if pretrained and (weights is not None or card.source is not None or card.weights is not None):
+        found = resolve_weights(card, weights)
+        logger.info('weights of %s: %s', card.name, found.path)
+        state = to_timm(read_state(found.path), trunk, card.pos_interp)
+        load_strict(trunk, state, f'{card.name} from {found.path}')
+    return VisionTower(card, trunk.eval(), TUNINGS.build(tuning) if tuning is not None else None)
+
+
+def _random_trunk(card: Card, image_size: int) -> VisionTransformer:
+    import timm
+
+    if image_size % card.patch_size:
+        raise ModelError(
+            f'{card.name} cuts images into patches of {card.patch_size} pixels; image_size must be a '
+            f'multiple of it, found {image_size}'
+        )
+    kwargs = {**card.arch_kwargs, 'img_size': image_size}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(RANDOM_SEED)
+        trunk: VisionTransformer = timm.create_model(card.arch, pretrained=False, **kwargs)
+    return trunk

@@ -1,0 +1,45 @@
+"""Class names short enough for a figure, and the key that explains them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+ELLIPSIS = '…'
+
+
+def short_names(names: Sequence[str], length: int) -> list[str]:
+    """Distinct names of at most `length` characters, in the same order.
+
+    Names that fit stay as they are. Otherwise words that all names share are dropped ('well
+    differentiated adenocarcinoma', 'poorly differentiated …' → 'well', 'poorly'), then last words,
+    then letters; names that would become the same get numbers.
+    """
+    if max(map(len, names)) <= length:
+        return list(names)
+    words = [re.split(r'[\s_]+', name.strip()) for name in names]
+    shared = set.intersection(*({_bare(word) for word in of_one} for of_one in words))
+    rest = [[word for word in of_one if _bare(word) not in shared] for of_one in words]
+    if all(rest):
+        words = rest
+    short = [_fit(of_one, length) for of_one in words]
+    if len(set(short)) < len(short):
+        short = [_fit([str(i), *of_one], length) for i, of_one in enumerate(words, start=1)]
+    return short
+
+
+def key_to_names(names: Sequence[str], short: Sequence[str]) -> str:
+    """'short: full name; …' for the names that were shortened, '' for none."""
+    pairs = zip(short, names, strict=True)
+    return '; '.join(f'{abbreviated}: {name}' for abbreviated, name in pairs if abbreviated != name)
+
+
+def _bare(word: str) -> str:
+    return word.strip('.,;:()').casefold()
+
+
+def _fit(words: list[str], length: int) -> str:
+    while len(words) > 1 and len(' '.join(words)) > length:
+        words = words[:-1]
+    name = ' '.join(words).rstrip(',;:')
+    return name if len(name) <= length else name[: length - 1] + ELLIPSIS

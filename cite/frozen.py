@@ -1,0 +1,67 @@
+"""The frozen part of a model: its digest, and keeping it out of every saved file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor, nn
+
+
+def freeze(module: nn.Module) -> None:
+    """No parameter of the module takes a gradient any more."""
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
+
+
+def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that train, by name, in the order in which the module holds them."""
+    return {name: p for name, p in module.named_parameters() if p.requires_grad}
+
+
+def digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """SHA-256 over names, shapes and values (as little-endian float32), in order of name.
+
+    Two models with the same digest compute the same thing, whatever file they were read from.
+    """
+    sha = hashlib.sha256()
+    for name, tensor in sorted(tensors, key=lambda item: item[0]):
+        value = tensor.detach().cpu()
+        if value.is_floating_point():
+            value = value.float()
+        sha.update(f'{name}{tuple(value.shape)}'.encode())
+        sha.update(value.contiguous().numpy().tobytes())
+    return sha.hexdigest()
+
+
+def hide_frozen(owner: nn.Module, child: str) -> None:
+    """Keeps the frozen weights of `owner.<child>` out of state dicts, and out of 'missing keys'.
+
+    The frozen tower is found by its name and checked by its digest, so a copy of it in each
+    checkpoint would only cost space. Weights of the child that train are saved as any other.
+    """
+
+    def drop(module: nn.Module, state: dict[str, Any], prefix: str, _metadata: object) -> None:
+        for name in _frozen_names(module, child):
+            state.pop(prefix + name, None)
+
+    def forgive(module: nn.Module, incompatible: Any) -> None:
+        frozen = _frozen_names(module, child)
+        # the keys carry the prefix of whatever the owner sits in, which a hook is not told
+        incompatible.missing_keys[:] = [
+            key
+            for key in incompatible.missing_keys
+            if not any(key == name or key.endswith('.' + name) for name in frozen)
+        ]
+
+    owner.register_state_dict_post_hook(drop)
+    owner.register_load_state_dict_post_hook(forgive)
+
+
+def _frozen_names(owner: nn.Module, child: str) -> set[str]:
+    module = owner.get_submodule(child)
+    names = {f'{child}.{n}' for n, p in module.named_parameters() if not p.requires_grad}
+    if len(names) == len(list(module.parameters())):  # nothing trains: its buffers are frozen too
+        names.update(f'{child}.{n}' for n, _ in module.named_buffers())
+    return names

@@ -1,0 +1,81 @@
+"""Text-anchored classification: a patch belongs to the class whose description lies nearest.
+
+CITE (Zhang et al., MICCAI 2023), eq. 2: p(c | x) = softmax_c( exp(t) · cos(projected feature, anchor c) ).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cite.anchors import Anchors, embed_texts
+from cite.errors import ConfigError
+from cite.heads.base import HEADS, Head
+
+
+@HEADS.register
+class TextEmbeddingHead(Head):
+    """Cosine similarity to one frozen text embedding per class, times a temperature.
+
+    Args:
+        texts: One description per class, in the order of the classes.
+        text_encoder: What embeds them: `dict(type='TextEncoder', model=…)`, or a model's name. It is
+            built, used once and freed; with the embeddings in the cache it is not even built.
+        anchors: Ready embeddings instead of an encoder.
+        temperature: Logarithm of the scale of the cosines: 4.6052 gives 100, as in the original code.
+        learnable_temperature: Whether it trains.
+
+    The anchors are a buffer (classes, dim): saved, moved and broadcast with the model, never trained.
+    """
+
+    anchors: Tensor
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        text_encoder: Mapping[str, Any] | str | None = None,
+        anchors: Anchors | None = None,
+        temperature: float = 4.6052,
+        learnable_temperature: bool = False,
+    ) -> None:
+        super().__init__()
+        if anchors is None:
+            if text_encoder is None:
+                raise ConfigError(
+                    f'{type(self).__name__} needs a text_encoder (model.head.text_encoder.model=…)'
+                )
+            anchors = embed_texts(texts, text_encoder)
+        self.texts = tuple(anchors.texts)
+        self.provenance = dict(anchors.provenance)
+        self.register_buffer('anchors', anchors.embeddings.float())
+        self.in_features = self.anchors.shape[1]
+        value = torch.tensor([float(temperature)])
+        if learnable_temperature:
+            self.temperature = nn.Parameter(value)
+        else:
+            self.register_buffer('temperature', value)
+
+    def attach(self, in_features: int, classes: tuple[str, ...]) -> None:
+        if len(classes) != len(self.texts):
+            raise ConfigError(
+                f'{type(self).__name__}: one text per class is needed; found {len(self.texts)} texts '
+                f'for {len(classes)} classes ({", ".join(classes)})'
+            )
+        if in_features != self.in_features:
+            raise ConfigError(
+                f'{type(self).__name__}: the anchors have {self.in_features} numbers '
+                f'({self.provenance.get("model", "given")}), the features {in_features}. Put a '
+                "ProjectionNeck between them: model.neck=dict(type='ProjectionNeck')"
+            )
+
+    def forward(self, features: Tensor) -> Tensor:
+        with torch.autocast(features.device.type, enabled=False):
+            images = nn.functional.normalize(features.float(), dim=-1)
+            texts = nn.functional.normalize(self.anchors, dim=-1)
+            return self.temperature.exp() * images @ texts.T
+
+    def extra_repr(self) -> str:
+        return f'{len(self.texts)} texts of {self.provenance.get("model", "?")}'

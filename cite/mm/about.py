@@ -1,0 +1,80 @@
+"""What decided a run's numbers: models, texts, data, seeds, versions. Kept beside every result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+import cite
+from cite.frozen import trainable
+from cite.heads.text_embedding import TextEmbeddingHead
+
+PACKAGES = ('torch', 'timm', 'transformers', 'mmengine', 'mmpretrain', 'numpy')
+
+
+def settle_sizes(cfg: Config, model: Any) -> None:
+    """Writes the inferred sizes into the config, where the saved copy shows them."""
+    if model.neck is not None:
+        cfg.model.neck.in_features = model.neck.in_features
+        cfg.model.neck.out_features = model.neck.out_features
+
+
+def about_run(runner: Any) -> dict[str, Any]:
+    """The record of a run, plain values only."""
+    model, cfg = runner.bare_model, runner.cfg
+    card = model.backbone.card
+    head = model.head
+    about: dict[str, Any] = {
+        'config': Path(cfg.filename).name if cfg.filename else None,
+        'backbone': card.name,
+        'backbone_note': card.note,
+        'tower_digest': model.backbone.digest,
+        'tuning': repr(model.backbone.tuning),
+        'head': type(head).__name__,
+        'trained_parameters': sum(p.numel() for p in trainable(model).values()),
+        'precision': model.precision,
+        'seed': runner.seed,
+        'checkpoint': runner.loading or None,
+        'data': {
+            name: _data(cfg[f'{name}_dataloader'].dataset)
+            for name in ('train', 'val', 'test')
+            if cfg.get(f'{name}_dataloader') is not None
+        },
+        'device': torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu',
+        'versions': versions(),
+    }
+    if isinstance(head, TextEmbeddingHead):
+        about['texts'] = list(head.texts)
+        about['text_encoder'] = dict(head.provenance)
+    return about
+
+
+def versions() -> dict[str, str]:
+    """Versions of cite and of what computes beneath it."""
+    found = {'cite': cite.__version__}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _data(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Annotation file with its hash, and the hash of the split that it belongs to."""
+    root = Path(dataset.get('data_root', '')).expanduser()
+    path = root / dataset.get('ann_file', '')
+    found: dict[str, Any] = {'source': str(path)}
+    if path.is_file():
+        found['sha256'] = hashlib.sha256(path.read_bytes()).hexdigest()
+        split = path.parent / 'split.json'
+        if split.is_file():
+            found['split_hash'] = json.loads(split.read_text(encoding='utf-8')).get('hash')
+    return found

@@ -1,0 +1,93 @@
+"""At the end of training: the adapter file and its model card, and a last look at the frozen part."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+from cite.adapter import AdapterInfo, read_info, save_adapter
+from cite.atomic import write_text
+from cite.errors import TrainingError
+from cite.heads.text_embedding import TextEmbeddingHead
+from cite.mm.about import about_run
+from cite.model_card import model_card
+from cite.tuning.base import EMBED
+
+ADAPTER = 'adapter.safetensors'
+CARD = 'MODEL_CARD.md'
+
+
+@HOOKS.register_module()
+class AdapterHook(Hook):
+    """Writes `adapter.safetensors` and `MODEL_CARD.md` into the run folder."""
+
+    priority = 'LOWEST'
+
+    def after_train(self, runner: Any) -> None:
+        model = runner.bare_model
+        tower = model.backbone
+        if tower.tuning.first_stage != EMBED and tower.frozen_digest() != tower.digest:
+            raise TrainingError(
+                f'the frozen weights of {tower.card.name} changed during training; this is a defect. '
+                'No adapter was written'
+            )
+        if not is_main_process():
+            return
+        info = adapter_info(model, runner.cfg, {**about_run(runner), 'iterations': runner.iter})
+        folder = Path(runner.work_dir)
+        save_adapter(folder / ADAPTER, model.state_dict(), info)
+        write_text(folder / CARD, model_card(info))
+        runner.logger.info(f'adapter: {folder / ADAPTER}')
+
+    def after_test_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        """The card of the tested run gets the results."""
+        folder = Path(runner.work_dir)
+        results = folder / 'results.json'
+        of_this_run = runner.loading and Path(runner.loading).resolve().parent == folder.resolve()
+        if is_main_process() and of_this_run and (folder / ADAPTER).is_file() and results.is_file():
+            found = json.loads(results.read_text(encoding='utf-8'))
+            write_text(folder / CARD, model_card(read_info(folder / ADAPTER), found))
+
+
+def adapter_info(model: Any, cfg: Config, training: dict[str, Any]) -> AdapterInfo:
+    """Everything needed to build the classifier again from its base model."""
+    tower, head = model.backbone, model.head
+    head_spec = _plain(cfg.model.head)
+    head_spec.pop('text_encoder', None)
+    head_spec.pop('template', None)  # the stored texts have gone through it
+    anchors: dict[str, Any] = {}
+    if isinstance(head, TextEmbeddingHead):
+        head_spec['texts'] = list(head.texts)
+        anchors = dict(head.provenance)
+    card = tower.card
+    return AdapterInfo(
+        backbone={k: v for k, v in _plain(cfg.model.backbone).items() if k != 'type'},
+        neck=_plain(cfg.model.neck) if cfg.model.get('neck') else None,
+        head=head_spec,
+        classes=list(model.classes),
+        tower_digest=tower.digest,
+        preprocessing={
+            'mean': list(card.mean),
+            'std': list(card.std),
+            'image_size': tower.image_size,
+            'interpolation': card.interpolation,
+            'resize': card.resize,
+            'resize_size': card.resize_size,
+            'mpp': cfg.get('mpp'),
+            'patch_size': cfg.get('patch_size'),
+        },
+        precision=model.precision,
+        anchors=anchors,
+        training=training,
+    )
+
+
+def _plain(spec: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(spec.to_dict()))
+    return plain

@@ -1,0 +1,172 @@
+"""Checkpoints of tensors and plain values: what trained, the optimiser, random state, and a check.
+
+torch reads files with `weights_only=True`, which refuses mmengine's history buffers; they are turned
+into plain lists on the way out and back on the way in. Frozen weights never get here (their state
+dicts leave them out); the digest of the tower stands in for them.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.logging import HistoryBuffer
+from mmengine.registry import HOOKS
+
+from cite.adapter import check_digest
+from cite.anchors import Anchors
+from cite.errors import CheckpointError
+from cite.heads.text_embedding import TextEmbeddingHead
+
+KEY = 'cite'
+
+
+@HOOKS.register_module()
+class CheckpointStateHook(Hook):
+    """Makes checkpoints plain when they are saved, and checks them when they are loaded."""
+
+    priority = 'VERY_LOW'  # after every other hook has had its say
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        model = runner.bare_model
+        checkpoint['message_hub'] = plain_message_hub(checkpoint['message_hub'])
+        checkpoint[KEY] = {
+            'tower': model.backbone.card.name,
+            'tower_digest': model.backbone.digest,
+            'classes': list(model.classes),
+            'anchors': _anchors(model.head),
+        }
+        checkpoint['random_state'] = runner.random_states
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        check_checkpoint(runner.bare_model, checkpoint, str(runner.loading))
+        if 'message_hub' in checkpoint:
+            checkpoint['message_hub'] = rich_message_hub(checkpoint['message_hub'])
+
+
+def _anchors(head: Any) -> dict[str, Any] | None:
+    if not isinstance(head, TextEmbeddingHead):
+        return None
+    return {'texts': list(head.texts), 'provenance': dict(head.provenance)}
+
+
+def check_checkpoint(model: Any, checkpoint: Mapping[str, Any], path: str) -> None:
+    """Refuses a checkpoint of another model before a single weight is loaded.
+
+    Raises:
+        CheckpointError: Not written by cite, other classes, another base model, or other weights.
+    """
+    about = checkpoint.get(KEY)
+    if about is None or 'state_dict' not in checkpoint:
+        raise CheckpointError(
+            f'{path} is no checkpoint of cite (it lacks {KEY!r}). Weights of a base model go to '
+            'model.backbone.weights'
+        )
+    if tuple(about['classes']) != tuple(model.classes):
+        raise CheckpointError(
+            f'{path} was trained for the classes {about["classes"]}, the config has '
+            f'{list(model.classes)}'
+        )
+    check_digest(path, about['tower_digest'], model)
+    saved = {name: tuple(value.shape) for name, value in checkpoint['state_dict'].items()}
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    problems = [
+        *(f'missing {name}' for name in sorted(wanted.keys() - saved.keys())),
+        *(f'unexpected {name}' for name in sorted(saved.keys() - wanted.keys())),
+        *(
+            f'{name} has shape {saved[name]}, expected {wanted[name]}'
+            for name in sorted(wanted.keys() & saved.keys())
+            if saved[name] != wanted[name]
+        ),
+    ]
+    if problems:
+        raise CheckpointError(
+            f'{path} does not fit the model of this config: {"; ".join(problems[:5])}'
+            + (f'; and {len(problems) - 5} more' if len(problems) > 5 else '')
+            + '. Use the config that it was trained with (config.py in its run folder)'
+        )
+
+
+def plain_message_hub(state: Mapping[str, Any]) -> dict[str, Any]:
+    """mmengine's message hub as lists and numbers; what is neither is left out."""
+    scalars = {}
+    for name, buffer in state['log_scalars'].items():
+        history, counts = buffer.data
+        scalars[name] = [history.tolist(), counts.tolist(), buffer._max_length]
+    return {
+        'log_scalars': scalars,
+        'runtime_info': {k: v for k, v in state['runtime_info'].items() if _is_plain(v)},
+        'resumed_keys': dict(state['resumed_keys']),
+    }
+
+
+def rich_message_hub(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `plain_message_hub`."""
+    buffers = {
+        name: HistoryBuffer(history, counts, max_length)
+        for name, (history, counts, max_length) in state['log_scalars'].items()
+    }
+    return {**state, 'log_scalars': buffers}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    return value is None or isinstance(value, str | int | float | bool)
+
+
+def random_state() -> dict[str, Any]:
+    """State of every generator of this process, as tensors and plain values."""
+    version, words, gauss = random.getstate()
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    state: dict[str, Any] = {
+        'python': [version, list(words), gauss],
+        'numpy': [str(name), torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
+        'torch': torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        state['cuda'] = torch.cuda.get_rng_state()
+    return state
+
+
+def restore_random_state(state: Mapping[str, Any]) -> None:
+    """Puts every generator back where `random_state` found it."""
+    version, words, gauss = state['python']
+    random.setstate((version, tuple(words), gauss))
+    name, keys, *rest = state['numpy']
+    np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), *rest))
+    torch.set_rng_state(state['torch'].cpu())
+    if 'cuda' in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state['cuda'].cpu())
+
+
+def latest_checkpoint(folder: Path) -> str | None:
+    """The checkpoint to resume: the one that mmengine noted, else the one with the most iterations."""
+    note = folder / 'last_checkpoint'
+    noted = Path(note.read_text(encoding='utf-8').strip() or '.') if note.is_file() else None
+    if noted is not None and noted.is_file():
+        return str(noted)
+    found = {int(match[1]): path for path in folder.glob('iter_*.pth')
+             if (match := re.fullmatch(r'iter_(\d+)\.pth', path.name))}
+    return str(found[max(found)]) if found else None
+
+
+def anchors_of_checkpoint(path: str, texts: Sequence[str] | None) -> Anchors | None:
+    """The text anchors that a checkpoint holds, if they are of these texts."""
+    try:
+        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception:  # whatever is wrong with it is told when it is loaded
+        return None
+    provenance = checkpoint.get(KEY, {}).get('anchors')
+    embeddings = checkpoint.get('state_dict', {}).get('head.anchors')
+    if provenance is None or embeddings is None or provenance['texts'] != list(texts or ()):
+        return None
+    return Anchors(embeddings, tuple(provenance['texts']), provenance['provenance'])

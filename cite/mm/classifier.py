@@ -1,0 +1,96 @@
+"""The model that mmengine trains: `cite.classifier.Classifier` with losses and data samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from mmengine.logging import MessageHub
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS
+from torch import Tensor
+from torch.nn import functional as F
+
+from cite.classifier import assemble
+from cite.errors import TrainingError
+from cite.mm.sample import PatchSample
+from cite.precision import autocast, settle_precision
+
+
+@MODELS.register_module()
+class CiteClassifier(BaseModel):
+    """A frozen vision tower, what tunes it, a neck and a head.
+
+    Args:
+        backbone: `dict(type='VisionTower', model=…, tuning=…)`.
+        head: `dict(type='TextEmbeddingHead' | 'LinearHead' | …)`.
+        neck: `dict(type='ProjectionNeck')`, or None.
+        classes: Class names; filled in from the data set's.
+        precision: 'auto', 'fp32', 'bf16' or 'fp16', of the frozen part, in training and testing.
+    """
+
+    def __init__(
+        self,
+        backbone: Mapping[str, Any],
+        head: Mapping[str, Any],
+        neck: Mapping[str, Any] | None = None,
+        classes: Sequence[str] = (),
+        precision: str = 'auto',
+        data_preprocessor: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor)
+        parts = assemble(backbone, neck, head, classes)
+        self.backbone = parts.backbone
+        self.neck = parts.neck
+        self.head = parts.head
+        self.classes = parts.classes
+        self.precision = precision
+
+    def init_weights(self) -> None:
+        """Nothing: every part was initialised or loaded when it was built.
+
+        mmengine would otherwise call `init_weights` of every child, and timm's would re-initialise the
+        pretrained tower.
+        """
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: Sequence[PatchSample] | None = None,
+        mode: str = 'tensor',
+    ) -> Tensor | dict[str, Tensor] | list[PatchSample]:
+        """Images → 'tensor': logits; 'loss': losses; 'predict': samples with scores."""
+        logits = self._logits(inputs)
+        if mode == 'tensor':
+            return logits
+        assert data_samples is not None, f'mode {mode!r} needs data samples'
+        if mode == 'loss':
+            return self._loss(logits, data_samples)
+        return self._predict(logits, data_samples)
+
+    def _logits(self, images: Tensor) -> Tensor:
+        precision = settle_precision(self.precision, images.device)
+        with autocast(precision, images.device):
+            features = self.backbone(images)
+            return self.head(features if self.neck is None else self.neck(features))
+
+    def _loss(self, logits: Tensor, samples: Sequence[PatchSample]) -> dict[str, Tensor]:
+        labels = torch.cat([sample.gt_label for sample in samples]).to(logits.device)
+        loss = F.cross_entropy(logits, labels)
+        if not torch.isfinite(loss):  # before the backward pass: no weight has moved
+            files = ', '.join(sample.img_path for sample in samples[:3])
+            iteration = MessageHub.get_current_instance().get_info('iter', '?')
+            raise TrainingError(
+                f'the loss is {loss.item()} at iteration {iteration} (batch of {files}, …). Nothing of '
+                'this step was kept; the last checkpoint is whole. Lower the learning rate '
+                '(optim_wrapper.optimizer.lr), or set model.precision=fp32'
+            )
+        accuracy = (logits.argmax(1) == labels).float().mean()
+        return {'loss': loss, 'accuracy': accuracy}
+
+    def _predict(self, logits: Tensor, samples: Sequence[PatchSample]) -> list[PatchSample]:
+        for sample, score in zip(samples, logits.softmax(1), strict=True):
+            sample.pred_score = score
+            sample.pred_label = score.argmax(keepdim=True)
+        return list(samples)

@@ -1,0 +1,146 @@
+"""Patches for mmengine's data loaders, and the samplers that feed them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import get_dist_info
+from mmengine.registry import DATA_SAMPLERS, DATASETS, TRANSFORMS
+from torch.utils.data import Dataset
+
+from cite.data.dataset import PatchDataset as CorePatchDataset
+from cite.data.readers import read_patches
+from cite.data.samplers import Draw, TrainBatchSampler
+from cite.data.transforms import AugmentPatch, ResizePatch, to_uint8_tensor
+from cite.errors import ConfigError
+from cite.mm.sample import PatchSample
+
+for transform in (ResizePatch, AugmentPatch):
+    TRANSFORMS.register_module(module=transform)
+
+
+class Pipeline:
+    """Transforms one after the other, and the uint8 tensor 3 × H × W at the end."""
+
+    def __init__(self, steps: Sequence[Mapping[str, Any] | Callable[[Any], Any]]) -> None:
+        self.steps = [
+            TRANSFORMS.build(dict(step)) if isinstance(step, Mapping) else step for step in steps
+        ]
+
+    def __call__(self, image: Any) -> Any:
+        for step in self.steps:
+            image = step(image)
+        return to_uint8_tensor(image)
+
+
+@DATASETS.register_module()
+class PatchDataset(Dataset):
+    """Labelled patches from a folder, a CSV manifest, or mmpretrain's `filename label` lines.
+
+    Args:
+        ann_file: CSV manifest or annotation file, relative to `data_root`; empty for class folders.
+        data_root: Folder of the data set.
+        data_prefix: Folder of the images, relative to `data_root`.
+        classes: Class names in label order.
+        pipeline: Image transforms, such as `[dict(type='ResizePatch'), dict(type='AugmentPatch')]`.
+        split: Rows of a manifest to take, by its `split` column.
+        columns: Manifest columns under other names, such as `dict(slide='stain_cluster')`.
+        slide_pattern: Regular expression with a group `slide`, for files without a slide column;
+            'default' is PatchGastric's `{slide}_{hash}.jpg`, None makes every patch its own slide.
+        seed: Decides augmentation, with the number of the draw. Filled in by the runner.
+
+    Raises:
+        DataError: Files that are missing, listed twice or labelled outside the classes, and classes
+            without a patch.
+    """
+
+    def __init__(
+        self,
+        ann_file: str = '',
+        data_root: str = '',
+        data_prefix: str = '',
+        classes: Sequence[str] | None = None,
+        pipeline: Sequence[Mapping[str, Any]] = (),
+        split: str | None = None,
+        columns: Mapping[str, str] | None = None,
+        slide_pattern: str | None = 'default',
+        seed: int = 0,
+        test_mode: bool = False,
+    ) -> None:
+        root = Path(data_root).expanduser()
+        options: dict[str, Any] = {'classes': tuple(classes) if classes else None}
+        if slide_pattern != 'default':
+            options['slide_pattern'] = slide_pattern
+        if split is not None:
+            options['split'] = split
+        if columns is not None:
+            options['columns'] = dict(columns)
+        if ann_file:
+            self.table = read_patches(root / ann_file, root=root / data_prefix, **options)
+        else:
+            self.table = read_patches(root / data_prefix, **options)
+        self.table.check(require_every_class=not test_mode)
+        self.table.check_files()
+        self.patches = CorePatchDataset(self.table, Pipeline(pipeline), seed=seed)
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        return {'classes': self.table.classes}
+
+    def __len__(self) -> int:
+        return len(self.patches)
+
+    def __getitem__(self, key: int | Draw) -> dict[str, Any]:
+        item = self.patches[key]
+        table, row = self.table, item['index']
+        sample = PatchSample.of(
+            item['label'],
+            img_path=str(table.path(row)),
+            slide=str(table.slides[row]),
+            patient=None if table.patients is None else str(table.patients[row]),
+        )
+        return {'inputs': item['image'], 'data_samples': sample}
+
+
+@DATA_SAMPLERS.register_module()
+class PatchSampler:
+    """Which patches training draws: see `cite.data.samplers.TrainBatchSampler`.
+
+    Args:
+        dataset, seed: Given by the runner.
+        balance: 'none' (every patch once per epoch), 'class', or 'slide' (classes, then slides).
+    """
+
+    def __init__(self, dataset: PatchDataset, seed: int | None = 0, balance: str = 'none') -> None:
+        if not isinstance(dataset, PatchDataset):
+            raise ConfigError(
+                f"sampler 'PatchSampler' needs a 'PatchDataset', found {type(dataset).__name__}"
+            )
+        self.table = dataset.table
+        self.seed = seed or 0
+        self.balance = balance
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __iter__(self) -> Iterator[int]:
+        raise ConfigError("'PatchSampler' needs batch_sampler=dict(type='PatchBatchSampler')")
+
+
+@DATA_SAMPLERS.register_module()
+class PatchBatchSampler(TrainBatchSampler):
+    """Batches of a `PatchSampler` for this process; added by the runner."""
+
+    def __init__(self, sampler: PatchSampler, batch_size: int) -> None:
+        rank, world_size = get_dist_info()
+        super().__init__(
+            sampler.table.labels,
+            sampler.table.slides,
+            batch_size,
+            sampler.seed,
+            balance=sampler.balance,
+            rank=rank,
+            world_size=world_size,
+        )

@@ -1,0 +1,71 @@
+"""Patch and slide results side by side, in the log and as files of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.registry import METRICS
+
+from cite.atomic import write_json
+from cite.evaluation.metrics import evaluate
+from cite.evaluation.predictions import Predictions
+from cite.evaluation.table import results_table
+
+SUMMARY = ('accuracy', 'balanced_accuracy', 'macro_f1', 'auroc', 'quadratic_kappa')
+
+
+@METRICS.register_module()
+class PatchSlideMetric(BaseMetric):
+    """Accuracy, balanced accuracy, macro F1, AUROC and quadratic kappa, by patch and by slide.
+
+    A slide's probabilities are the mean of its patches'. The log gets `patch/…` and `slide/…`.
+
+    Args:
+        out_dir: Where `results.json` and `predictions.parquet` go; None writes no files.
+        collect_device: mmengine's: where results of several processes meet.
+    """
+
+    def __init__(self, out_dir: str | None = None, collect_device: str = 'cpu') -> None:
+        super().__init__(collect_device=collect_device, prefix='')
+        self.out_dir = Path(out_dir) if out_dir else None
+        self.about: dict[str, Any] = {}  # what decided the numbers; the runner fills it in
+        self.results_table = ''
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        for sample in data_samples:
+            self.results.append(
+                {
+                    'file': sample['img_path'],
+                    'label': int(sample['gt_label']),
+                    'score': sample['pred_score'].float().cpu().numpy(),
+                    'slide': sample['slide'],
+                    'patient': sample['patient'],
+                }
+            )
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        known = all(row['patient'] is not None for row in results)
+        predictions = Predictions(
+            files=[row['file'] for row in results],
+            labels=np.array([row['label'] for row in results], dtype=np.int64),
+            probabilities=np.stack([row['score'] for row in results]).astype(np.float32),
+            slides=[row['slide'] for row in results],
+            patients=[row['patient'] for row in results] if known else None,
+            classes=tuple(self.dataset_meta['classes']),
+        )
+        found = evaluate(predictions)
+        self.results_table = results_table(found)
+        if self.out_dir is not None:
+            self.out_dir.mkdir(parents=True, exist_ok=True)
+            predictions.to_parquet(self.out_dir / 'predictions.parquet')
+            write_json(self.out_dir / 'results.json', {**found, 'about': self.about})
+        return {
+            f'{level}/{name}': found[level][name]
+            for level in ('patch', 'slide')
+            for name in SUMMARY
+            if found[level][name] is not None
+        }

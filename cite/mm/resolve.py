@@ -1,0 +1,172 @@
+"""What follows from the names in a config is filled in: sizes, precision, loaders, defaults.
+
+mmengine merges `--cfg-options` first and then builds pipeline and model apart from each other, so no
+class could size the others. `resolve` is a pure function of the config and of what hardware there is;
+the runner calls it before anything is built and writes its result into the run folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from cite.encoders.zoo import get_card
+from cite.errors import ConfigError
+from cite.precision import settle_precision
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+CLIP_TEXT = 'CLIPTextEncoder'
+
+
+def resolve(cfg: Config, device: str) -> Config:
+    """A completed copy of the config.
+
+    Args:
+        cfg: As written, with `--cfg-options` merged.
+        device: 'cuda' or 'cpu'.
+
+    Raises:
+        ConfigError: No classes, or data sets with different ones; an unknown backbone or precision.
+    """
+    cfg = deepcopy(cfg)
+    _require(cfg)
+    _runner(cfg)
+    _model(cfg, device)
+    for name, loader in _loaders(cfg):
+        _loader(loader, training=name == 'train_dataloader', device=device)
+        _pipeline(loader.dataset, cfg)
+        if name == 'train_dataloader':
+            loader.dataset.setdefault('seed', cfg.randomness.seed)
+        else:
+            loader.dataset.setdefault('test_mode', True)
+    _optimizer(cfg)
+    _evaluators(cfg)
+    return cfg
+
+
+def _require(cfg: Config) -> None:
+    for key in ('model', 'test_dataloader'):
+        if cfg.get(key) is None:
+            raise ConfigError(f'the config has no `{key}`; see configs/_base_ for what one holds')
+    if cfg.get('load_from') in ('none', 'None', ''):
+        cfg.load_from = None  # `mim test` insists on a checkpoint; zero-shot has none
+
+
+def _runner(cfg: Config) -> None:
+    cfg.setdefault('randomness', ConfigDict())
+    cfg.randomness.setdefault('seed', 0)
+    train_cfg = cfg.get('train_cfg')
+    if train_cfg:
+        train_cfg.setdefault('type', 'CiteTrainLoop')
+        if cfg.get('val_dataloader') is None:
+            cfg.val_cfg = cfg.val_evaluator = None
+    if cfg.get('val_dataloader') is not None and not cfg.get('val_cfg'):
+        cfg.val_cfg = ConfigDict()
+    cfg.setdefault('test_cfg', ConfigDict())
+    if cfg.test_cfg is None:
+        cfg.test_cfg = ConfigDict()
+
+
+def _model(cfg: Config, device: str) -> None:
+    model = cfg.model
+    model.setdefault('classes', list(_classes(cfg)))
+    wanted = 'auto' if _amp_asked(cfg) else model.get('precision', 'auto')
+    model.precision = settle_precision(wanted, device)
+    encoder = model.head.get('text_encoder')
+    if isinstance(encoder, Mapping) and encoder.get('type') == CLIP_TEXT:
+        # a pair's text tower goes with its vision tower unless another is named
+        encoder.setdefault('model', model.backbone.model)
+    card = get_card(model.backbone.model)
+    model.backbone.setdefault('image_size', card.image_size)
+
+
+def _amp_asked(cfg: Config) -> bool:
+    """`--amp` of mmpretrain's tools means autocast where there is no GPU either."""
+    asked = False
+    wrapper = cfg.get('optim_wrapper')
+    if wrapper is not None and wrapper.get('type') == 'AmpOptimWrapper':
+        wrapper.pop('loss_scale', None)
+        wrapper.pop('dtype', None)
+        wrapper.type = 'CiteOptimWrapper'
+        asked = True
+    for key in ('val_cfg', 'test_cfg'):
+        if cfg.get(key) and cfg[key].pop('fp16', False):
+            asked = True
+    return asked
+
+
+def _classes(cfg: Config) -> tuple[str, ...]:
+    found = {
+        name: tuple(loader.dataset.get('classes') or ()) for name, loader in _loaders(cfg)
+    }
+    named = {name: classes for name, classes in found.items() if classes}
+    if not named:
+        raise ConfigError(
+            'no data set names its classes; give `classes=[…]` in train_dataloader.dataset, in the '
+            'order of the labels'
+        )
+    if len(set(named.values())) > 1:
+        raise ConfigError(f'the data sets have different classes: {named}')
+    return next(iter(named.values()))
+
+
+def _loaders(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
+    for name in LOADERS:
+        if cfg.get(name) is not None:
+            yield name, cfg[name]
+
+
+def _loader(loader: ConfigDict, training: bool, device: str) -> None:
+    loader.setdefault('num_workers', 2)
+    loader['collate_fn'] = ConfigDict(type='default_collate')
+    # both are set by mmpretrain's train.py, whether they can be had or not
+    loader['persistent_workers'] = bool(loader.num_workers) and not training
+    loader['pin_memory'] = device == 'cuda' and loader.get('pin_memory', True)
+    if training:
+        loader.setdefault('sampler', ConfigDict(type='PatchSampler'))
+        if loader.sampler.get('type') == 'PatchSampler':
+            loader.batch_sampler = ConfigDict(type='PatchBatchSampler')
+    else:
+        loader.setdefault('sampler', ConfigDict(type='DefaultSampler', shuffle=False))
+
+
+def _pipeline(dataset: ConfigDict, cfg: Config) -> None:
+    """Every patch reaches the tower in its size, by its authors' way of resizing."""
+    card = get_card(cfg.model.backbone.model)
+    size = cfg.model.backbone.image_size
+    pipeline = list(dataset.get('pipeline') or ())
+    if not any(step.get('type') == 'ResizePatch' for step in pipeline):
+        pipeline.insert(0, ConfigDict(type='ResizePatch'))
+    for step in pipeline:
+        if step.get('type') == 'ResizePatch':
+            step.setdefault('size', size)
+            step.setdefault('interpolation', card.interpolation)
+            step.setdefault('how', card.resize)
+            if step.how == 'shortest' and card.resize_size:
+                # in proportion, where the tower runs at another size than its card's
+                step.setdefault('resize', round(card.resize_size * size / card.image_size))
+    dataset.pipeline = pipeline
+
+
+def _optimizer(cfg: Config) -> None:
+    wrapper = cfg.get('optim_wrapper')
+    if wrapper is None:
+        return
+    if wrapper.get('type', 'OptimWrapper') == 'OptimWrapper':
+        wrapper.type = 'CiteOptimWrapper'
+    wrapper.setdefault('constructor', 'TrainableConstructor')
+    wrapper.setdefault('loss_scaling', cfg.model.precision == 'fp16')
+
+
+def _evaluators(cfg: Config) -> None:
+    for key, loader in (('val_evaluator', 'val_dataloader'), ('test_evaluator', 'test_dataloader')):
+        if cfg.get(loader) is not None and not cfg.get(key):
+            cfg[key] = ConfigDict(type='PatchSlideMetric')
+    test = cfg.test_evaluator
+    if isinstance(test, Mapping) and test.get('type') == 'PatchSlideMetric':
+        test.setdefault('out_dir', str(Path(cfg.get('work_dir') or 'work_dirs/run')))

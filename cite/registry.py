@@ -1,0 +1,120 @@
+"""Names in a config → classes, so that a method is added by one file in its folder.
+
+A registry belongs to a folder of the library. The first look-up imports the folder's modules; each of
+them registers its class with a decorator. Nothing else has to be touched to add a tuning, a neck, a
+head or a text encoder. `cite.mm` falls back to mmengine's registry for types that are not found here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from cite.errors import ConfigError
+
+T = TypeVar('T')
+
+
+class Registry:
+    """Classes of one kind, found by name in one package.
+
+    Args:
+        kind: What the classes are, for messages: 'tuning', 'head', ….
+        package: Dotted name of the folder whose modules register themselves.
+        fallback: Called with an unknown type name; returns a class or None.
+    """
+
+    def __init__(
+        self, kind: str, package: str, fallback: Callable[[str], type | None] | None = None
+    ) -> None:
+        self.kind = kind
+        self.package = package
+        self.fallback = fallback
+        self._classes: dict[str, type] = {}
+        self._imported = False
+
+    def register(self, cls: type[T]) -> type[T]:
+        """Class decorator: makes the class known by its own name."""
+        known = self._classes.get(cls.__name__)
+        if known is not None and (known.__module__, known.__qualname__) != (
+            cls.__module__,
+            cls.__qualname__,
+        ):
+            raise ConfigError(f'two {self.kind}s are called {cls.__name__}: {known} and {cls}')
+        self._classes[cls.__name__] = cls
+        return cls
+
+    def names(self) -> list[str]:
+        """Every registered name, sorted."""
+        self._import_modules()
+        return sorted(self._classes)
+
+    def get(self, name: str) -> type:
+        """The class of that name.
+
+        Raises:
+            ConfigError: Unknown name; the message lists the known ones.
+        """
+        if name not in self._classes:
+            self._import_modules()
+        if name in self._classes:
+            return self._classes[name]
+        found = self.fallback(name) if self.fallback else None
+        if found is not None:
+            return found
+        close = difflib.get_close_matches(name, self._classes, n=1)
+        hint = f' Did you mean {close[0]!r}?' if close else ''
+        raise ConfigError(
+            f'there is no {self.kind} called {name!r}.{hint} Known: {", ".join(self.names())}'
+        )
+
+    def build(self, spec: Any, **context: Any) -> Any:
+        """Builds `spec`: a dict with `type`, a bare name, or a ready object (returned as it is).
+
+        Args:
+            spec: `dict(type='Name', option=…)`, 'Name', or an instance.
+            **context: Arguments that the caller supplies beside the options of the spec.
+
+        Raises:
+            ConfigError: No `type`, an unknown type, or an option that the class does not take.
+        """
+        if isinstance(spec, str):
+            spec = {'type': spec}
+        if not isinstance(spec, Mapping):
+            return spec
+        options = dict(spec)
+        name = options.pop('type', None)
+        if isinstance(name, type):
+            cls = name
+        elif isinstance(name, str):
+            cls = self.get(name)
+        else:
+            raise ConfigError(
+                f'a {self.kind} needs a `type`, found {dict(spec)!r}. Known: '
+                f'{", ".join(self.names())}'
+            )
+        self._check_options(cls, options)
+        return cls(**options, **context)
+
+    def _check_options(self, cls: type, options: Mapping[str, Any]) -> None:
+        parameters = inspect.signature(cls).parameters
+        if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+            return
+        unknown = [name for name in options if name not in parameters]
+        if unknown:
+            raise ConfigError(
+                f'{self.kind} {cls.__name__} has no option {", ".join(map(repr, unknown))}; '
+                f'it takes: {", ".join(parameters) or "none"}'
+            )
+
+    def _import_modules(self) -> None:
+        if self._imported:
+            return
+        self._imported = True
+        package = importlib.import_module(self.package)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f'{self.package}.{module.name}')

@@ -1,0 +1,23 @@
+"""Full fine-tuning: every weight of the tower trains. The expensive baseline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cite.tuning.base import EMBED, TUNINGS, Tuning
+
+if TYPE_CHECKING:
+    from cite.encoders.towers.vit import VisionTower
+
+
+@TUNINGS.register
+class FullFineTuning(Tuning):
+    """Unfreezes the whole tower. The adapter then holds a copy of every weight."""
+
+    def attach(self, tower: VisionTower) -> None:
+        for parameter in tower.trunk.parameters():
+            parameter.requires_grad_(True)
+
+    @property
+    def first_stage(self) -> int | None:
+        return EMBED

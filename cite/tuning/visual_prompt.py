@@ -1,0 +1,160 @@
+"""Visual prompt tuning (Jia et al., ECCV 2022): trained tokens beside, or added to, the patch tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor, nn
+
+from cite.errors import ConfigError
+from cite.tuning.base import TUNINGS, Tuning
+
+if TYPE_CHECKING:
+    from cite.encoders.towers.vit import VisionTower
+
+INITS: dict[str, Callable[[Tensor], Tensor]] = {
+    'normal': lambda prompt: nn.init.normal_(prompt, std=0.02),
+    'uniform': lambda prompt: nn.init.uniform_(prompt, -0.08, 0.08),
+    'zero': nn.init.zeros_,
+    'kaiming': nn.init.kaiming_normal_,
+    'token': nn.init.zeros_,  # and the mean token of the first batch, in `start`
+}
+
+
+@TUNINGS.register
+class VisualPrompt(Tuning):
+    """Trained prompt tokens in front of chosen blocks.
+
+    Args:
+        length: Prompt tokens per layer.
+        layers: 'shallow' (in front of block 0), 'deep' (in front of every block), or block numbers in
+            any order. A prompt that enters at one block runs through the blocks behind it, until the
+            next listed block replaces it.
+        position: 'prepend' puts the tokens behind all prefix tokens (CLS, registers) and in front of
+            the patches, where they have no positional embedding. 'add' adds them to the patch tokens,
+            repeated in turn over the patches; the patches left over at the end get nothing.
+        init: 'normal' (std 0.02), 'uniform' (±0.08), 'zero', 'kaiming', or 'token': the mean of all
+            embedded tokens of the first batch that the tower sees. It is taken once in a prompt's
+            life; that it has been taken is saved with it.
+
+    The prompt is a parameter of shape (number of layers, length, width).
+    """
+
+    prompt: nn.Parameter
+    initialized: Tensor
+
+    def __init__(
+        self,
+        length: int = 1,
+        layers: Literal['shallow', 'deep'] | int | Sequence[int] = 'shallow',
+        position: Literal['prepend', 'add'] = 'prepend',
+        init: str = 'token',
+    ) -> None:
+        super().__init__()
+        if length < 1:
+            raise ConfigError(f'VisualPrompt: length must be at least 1, found {length}')
+        if position not in ('prepend', 'add'):
+            raise ConfigError(
+                f"VisualPrompt: position must be 'prepend' or 'add', found {position!r}"
+            )
+        if init not in INITS:
+            raise ConfigError(
+                f'VisualPrompt: init must be one of {", ".join(INITS)}, found {init!r}'
+            )
+        self.length = length
+        self.layers = layers
+        self.position = position
+        self.init = init
+        self._rows: dict[int, int] = {}
+        self._n_prefix = 0
+        self._pending = False
+
+    def attach(self, tower: VisionTower) -> None:
+        blocks = _block_numbers(self.layers, tower.depth)
+        n_patches = tower.num_patches
+        if self.position == 'add' and self.length > n_patches:
+            raise ConfigError(
+                f"VisualPrompt: position='add' needs length ≤ the {n_patches} patches of "
+                f'{tower.card.name}, found {self.length}'
+            )
+        self._rows = {block: row for row, block in enumerate(blocks)}
+        self._n_prefix = tower.num_prefix_tokens
+        self.prompt = nn.Parameter(
+            INITS[self.init](torch.empty(len(blocks), self.length, tower.width))
+        )
+        self._pending = self.init == 'token'
+        self.register_buffer('initialized', torch.tensor(not self._pending))
+        self.register_load_state_dict_post_hook(_read_initialized)
+
+    @property
+    def first_stage(self) -> int:
+        return min(self._rows)
+
+    @torch.no_grad()
+    def start(self, tokens: Tensor) -> None:
+        if not self._pending:
+            return
+        self.prompt += tokens.float().mean(dim=(0, 1)).to(self.prompt)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            # every process saw another batch: rank 0's mean token is everybody's
+            torch.distributed.broadcast(self.prompt.data, src=0)
+        self.initialized.fill_(True)
+        self._pending = False
+
+    def before_block(self, index: int, tokens: Tensor) -> Tensor:
+        row = self._rows.get(index)
+        if row is None:
+            return tokens
+        prompt = self.prompt[row].to(tokens.dtype)
+        if self.position == 'add':
+            return self._add(tokens, prompt)
+        prefix = tokens[:, : self._n_prefix]
+        entered = index > self.first_stage
+        patches = tokens[:, self._n_prefix + (self.length if entered else 0) :]
+        return torch.cat([prefix, prompt.expand(len(tokens), -1, -1), patches], dim=1)
+
+    def after_blocks(self, tokens: Tensor) -> Tensor:
+        if self.position == 'add':
+            return tokens
+        prefix = tokens[:, : self._n_prefix]
+        return torch.cat([prefix, tokens[:, self._n_prefix + self.length :]], dim=1)
+
+    def _add(self, tokens: Tensor, prompt: Tensor) -> Tensor:
+        times = (tokens.shape[1] - self._n_prefix) // self.length
+        shift = torch.zeros_like(tokens[0])
+        shift[self._n_prefix : self._n_prefix + times * self.length] = prompt.repeat(times, 1)
+        return tokens + shift
+
+    def extra_repr(self) -> str:
+        return f'length={self.length}, blocks={list(self._rows)}, {self.position}, {self.init}'
+
+
+def _block_numbers(layers: str | int | Sequence[int], depth: int) -> list[int]:
+    """The listed blocks in order, without repeats; negative numbers count from the end."""
+    if layers == 'shallow':
+        return [0]
+    if layers == 'deep':
+        return list(range(depth))
+    numbers = [layers] if isinstance(layers, int) else layers
+    if isinstance(numbers, str) or not all(isinstance(n, int) for n in numbers) or not numbers:
+        raise ConfigError(
+            f"VisualPrompt: layers must be 'shallow', 'deep' or block numbers, found {layers!r}"
+        )
+    outside = [n for n in numbers if not -depth <= n < depth]
+    if outside:
+        raise ConfigError(
+            f'VisualPrompt: layers {outside} are outside a tower of {depth} blocks '
+            f'(0 to {depth - 1})'
+        )
+    return sorted({n % depth for n in numbers})
+
+
+def _read_initialized(prompt: nn.Module, _incompatible_keys: object) -> None:
+    """After loading: a prompt that was initialised before it was saved is never initialised again.
+
+    The answer is kept in a Python attribute so that the forward pass need not read the device.
+    """
+    if isinstance(prompt, VisualPrompt):
+        prompt._pending = not bool(prompt.initialized)

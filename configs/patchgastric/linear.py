@@ -1,0 +1,8 @@
+# Linear probe on PatchGastric.
+_base_ = [
+    '../_base_/runtime.py',
+    '../_base_/datasets/patchgastric.py',
+    '../_base_/models/linear.py',
+    '../_base_/schedules/sgd_1000.py',
+]
+optim_wrapper = dict(optimizer=dict(lr=0.01))

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cite.data import PATCHGASTRIC_CLASSES, read_patchgastric
+from cite.errors import DataError
+
+CAPTIONS = """id,subtype,text
+w1,Well differentiated tubular adenocarcinoma,"ducts, and more"
+m1,Moderately differentiated tubular adenocarcinoma,text
+p1,"Poorly differentiated adenocarcinoma, solid type",text
+p2,"Poorly differentiated adenocarcinoma, non-solid type",text
+p3,"Poorly differentiated adenocarcinoma, solid type",none of its patches are here
+x1,"Poorly differentiated adenocarcinoma, solid type. Moderately differentiated tubular \
+adenocarcinoma.",text
+x2,Moderately to poorly differentiated adenocarcinoma,text
+x3,Papillary adenocarcinoma,text
+x4,Papillary adenocarcinoma,text
+"""
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / 'captions.csv').write_text(CAPTIONS)
+    folder = tmp_path / 'patches_captions'
+    folder.mkdir()
+    for patch in ('w1_b', 'w1_a', 'm1_a', 'p1_a', 'p2_a', 'x1_a', 'x3_a', 'x3_b', 'lost_a', 'none'):
+        (folder / f'{patch}.jpg').touch()
+    (folder / 'Thumbs.db').touch()
+    return tmp_path
+
+
+def test_three_grades_by_slide(root):
+    table, _ = read_patchgastric(root)
+    assert table.classes == PATCHGASTRIC_CLASSES
+    assert table.files.tolist() == [
+        f'patches_captions/{name}.jpg' for name in ('m1_a', 'p1_a', 'p2_a', 'w1_a', 'w1_b')
+    ]
+    assert table.slides.tolist() == ['m1', 'p1', 'p2', 'w1', 'w1']
+    assert table.labels.tolist() == [1, 2, 2, 0, 0]
+    table.check()
+    table.check_files()
+
+
+def test_what_is_left_out_is_counted(root):
+    _, report = read_patchgastric(root)
+    assert list(report.captioned.values()) == [1, 1, 3]
+    assert list(report.found.values()) == [(2, 1), (1, 1), (2, 2)]
+    assert list(report.left_out.values()) == [2, 1, 1]
+    assert report.patches_left_out == 3
+    assert report.slides_without_patches == ('p3',)
+    assert report.patches_without_slide == ('lost_a.jpg', 'none.jpg')
+    for part in ('2 patches of 1 slides', 'Papillary', 'p3', 'lost_a.jpg'):
+        assert part in str(report)
+
+
+def test_what_is_not_patchgastric_is_refused(root, tmp_path):
+    with pytest.raises(DataError, match=r'captions\.csv: no such file'):
+        read_patchgastric(tmp_path / 'elsewhere')
+    with pytest.raises(DataError, match='gone: no such folder'):
+        read_patchgastric(root, patches='gone')
+    (root / 'empty').mkdir()
+    with pytest.raises(DataError, match='no patches of slides'):
+        read_patchgastric(root, patches='empty')
+    (root / 'captions.csv').write_text(CAPTIONS + 'w1,Papillary adenocarcinoma,again\n')
+    with pytest.raises(DataError, match='line 11: slide w1 is listed twice'):
+        read_patchgastric(root)
+    (root / 'captions.csv').write_text(CAPTIONS.replace('subtype', 'kind', 1))
+    with pytest.raises(DataError, match=r"missing columns \['subtype'\]"):
+        read_patchgastric(root)
+
+
+def test_the_real_captions_give_693_slides(tmp_path):
+    real = Path(os.environ.get('CITE_TEST_DATA', 'data')) / 'patchgastric/captions.csv'
+    if not real.is_file():
+        pytest.skip(f'no {real}; let CITE_TEST_DATA name the folder that has it')
+    ids = [line.split(',')[0] for line in real.read_text(encoding='utf-8').splitlines()[1:]]
+    (tmp_path / 'patches').mkdir()
+    for slide in ids:
+        (tmp_path / 'patches' / f'{slide}_0.jpg').touch()
+    table, report = read_patchgastric(tmp_path, captions=str(real.resolve()), patches='patches')
+    assert list(report.captioned.values()) == [283, 265, 145]
+    assert len(table) == 693
+    assert sum(report.left_out.values()) == 991 - 693
+    assert report.patches_left_out == 991 - 693 - len(report.patches_without_slide)
