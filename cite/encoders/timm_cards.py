@@ -19,6 +19,7 @@ from cite.errors import ConfigError, ModelError
 
 # classes of ImageNet-1k, -12k and -21k: any other head of a CLIP model is its projection
 _CLASSIFIERS = (0, 1000, 11821, 21841, 21843)
+_PLAIN_VITS = ('timm.models.vision_transformer', 'timm.models.deit')
 WEIGHT_NAMES = (
     'model.safetensors',
     'pytorch_model.bin',
@@ -169,16 +170,20 @@ def _outline(name: str, arch: str, kwargs: Mapping[str, Any]) -> Any:
     import timm
     import torch
 
+    if not timm.is_model(arch):
+        raise ModelError(f'{name}: timm {timm.__version__} has no architecture {arch!r}')
+    kind = timm.model_entrypoint(arch).__module__
+    if kind not in _PLAIN_VITS:
+        raise ModelError(
+            f'{name} is no plain vision transformer ({kind}). Choose one: timm.list_models("vit_*")'
+        )
     try:
         with torch.device('meta'):
-            model = timm.create_model(arch, pretrained=False, **kwargs)
+            model = timm.create_model(arch, pretrained=False, weight_init='skip', **kwargs)
     except (RuntimeError, TypeError, ValueError) as error:
         raise ModelError(f'timm cannot build {arch!r} for {name}: {error}') from error
-    if not isinstance(model, timm.models.VisionTransformer):
-        raise ModelError(
-            f'{name} is a {type(model).__name__}, expected a timm VisionTransformer. '
-            'Choose a plain ViT: timm.list_models("vit_*")'
-        )
+    if type(model) is not timm.models.VisionTransformer:  # a subclass pools in its own way
+        raise ModelError(f'{name} is a {type(model).__name__}, expected a plain VisionTransformer')
     if not model.has_class_token or model.global_pool != 'token':
         raise ModelError(
             f'{name} pools its tokens by {model.global_pool!r}; only models with a class token as '

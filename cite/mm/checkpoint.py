@@ -98,7 +98,7 @@ def plain_message_hub(state: Mapping[str, Any]) -> dict[str, Any]:
     scalars = {}
     for name, buffer in state['log_scalars'].items():
         history, counts = buffer.data
-        scalars[name] = [history.tolist(), counts.tolist(), buffer._max_length]
+        scalars[name] = [history.tolist(), counts.tolist(), buffer.max_length]
     return {
         'log_scalars': scalars,
         'runtime_info': {k: v for k, v in state['runtime_info'].items() if _is_plain(v)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,7 @@ class PatchBatchSampler(TrainBatchSampler):
 
     def __init__(self, sampler: PatchSampler, batch_size: int) -> None:
         rank, world_size = get_dist_info()
+        self.sampler = sampler  # mmengine's hooks look for it
         super().__init__(
             sampler.table.labels,
             sampler.table.slides,
@@ -144,3 +146,8 @@ class PatchBatchSampler(TrainBatchSampler):
             rank=rank,
             world_size=world_size,
         )
+        self._batches_per_epoch = math.ceil(len(sampler) / (batch_size * world_size))
+
+    def __len__(self) -> int:
+        """Batches in which every patch could have come once; the sampler itself has no end."""
+        return self._batches_per_epoch

@@ -27,7 +27,18 @@ def root(tmp_path):
     (tmp_path / 'captions.csv').write_text(CAPTIONS)
     folder = tmp_path / 'patches_captions'
     folder.mkdir()
-    for patch in ('w1_b', 'w1_a', 'm1_a', 'p1_a', 'p2_a', 'x1_a', 'x3_a', 'x3_b', 'lost_a', 'none'):
+    for patch in (
+        'w1_b_1',
+        'w1_a',
+        'm1_a',
+        'p1_a',
+        'p2_a',
+        'x1_a',
+        'x3_a',
+        'x3_b',
+        'lost_a',
+        'none',
+    ):
         (folder / f'{patch}.jpg').touch()
     (folder / 'Thumbs.db').touch()
     return tmp_path
@@ -37,7 +48,7 @@ def test_three_grades_by_slide(root):
     table, _ = read_patchgastric(root)
     assert table.classes == PATCHGASTRIC_CLASSES
     assert table.files.tolist() == [
-        f'patches_captions/{name}.jpg' for name in ('m1_a', 'p1_a', 'p2_a', 'w1_a', 'w1_b')
+        f'patches_captions/{name}.jpg' for name in ('m1_a', 'p1_a', 'p2_a', 'w1_a', 'w1_b_1')
     ]
     assert table.slides.tolist() == ['m1', 'p1', 'p2', 'w1', 'w1']
     assert table.labels.tolist() == [1, 2, 2, 0, 0]

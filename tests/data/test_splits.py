@@ -92,7 +92,7 @@ def test_patients_stay_on_one_side(first, second, per_patient, across_classes, s
     try:
         split = few_shot_split(table, [1, 'all'], 0.5, seed)
     except DataError as error:
-        assert 'patients' in str(error)
+        assert 'patients, too few' in str(error)
         assert across_classes or min(first, second) <= 2 * per_patient
         return
     held_out = {patient(s) for slides in split.evaluation.values() for s in slides}

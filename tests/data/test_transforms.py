@@ -18,10 +18,6 @@ def picture(height=12, width=12, seed=0):
     return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
-def smooth(height, width):
-    return picture(4, 4).resize((width, height), Image.Resampling.BICUBIC)
-
-
 def as_kind(image, kind):
     return image if kind == 'pil' else to_uint8_tensor(image)
 
@@ -43,7 +39,7 @@ def test_to_uint8_tensor():
 
 @KINDS
 def test_squash_is_pillows_resize(kind):
-    image = smooth(60, 90)
+    image = picture(60, 90)
     resized = to_uint8_tensor(ResizePatch(24)(as_kind(image, kind)))
     expected = to_uint8_tensor(image.resize((24, 24), Image.Resampling.BICUBIC))
     off = (resized.int() - expected.int()).abs().max()
@@ -52,7 +48,7 @@ def test_squash_is_pillows_resize(kind):
 
 @KINDS
 def test_shortest_keeps_the_aspect_and_crops_the_centre(kind):
-    image = smooth(60, 90)
+    image = picture(60, 90)
     resized = to_uint8_tensor(ResizePatch(24, how='shortest', resize=30)(as_kind(image, kind)))
     whole = image.resize((45, 30), Image.Resampling.BICUBIC)
     left, top = round((45 - 24) / 2), round((30 - 24) / 2)

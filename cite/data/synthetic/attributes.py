@@ -50,18 +50,22 @@ class Attributes:
     fibrosis: float  # eosin of the stroma
     waviness: float  # of the fibres
     oedema: float  # clefts between the fibres
+    secretion: float  # share of the lumina's area that holds some
+    bare: float  # share of the patch beyond the tissue's edge
 
 
 def draw_slide(rng: np.random.Generator, grade: Grade, solid: bool) -> Attributes:
     """Draw the attributes of one slide; `solid` is used where tumour grows without glands."""
     differentiation = float(np.clip(rng.normal(_CENTRE[grade], 0.08), 0, 1))
     independent = {
-        'tumour_share': rng.uniform(0.5, 0.9),
+        'tumour_share': rng.uniform(0.4, 0.9),
         'signet': rng.uniform(0.0, 0.5) * (not solid),
         'inflammation': rng.gamma(2.0, 2.2),
         'fibrosis': rng.uniform(0.35, 0.75),
         'waviness': rng.uniform(1.5, 6.0),
-        'oedema': rng.uniform(0.0, 0.8),
+        'oedema': rng.uniform(0.0, 1.0),
+        'secretion': rng.beta(0.8, 1.2),
+        'bare': 0.0,
     }
     return Attributes(
         grade=grade,
@@ -74,7 +78,7 @@ def draw_slide(rng: np.random.Generator, grade: Grade, solid: bool) -> Attribute
 
 
 def draw_patch(rng: np.random.Generator, slide: Attributes) -> Attributes:
-    """Vary a slide's attributes for one patch; one patch in seven is mostly stroma."""
+    """Vary a slide's attributes for one patch; some are mostly stroma or at the border."""
     differentiation = float(np.clip(slide.differentiation + rng.normal(0, 0.07), 0, 1))
     share = slide.tumour_share + rng.normal(0, 0.12)
     if rng.random() < 1 / 7:
@@ -87,6 +91,8 @@ def draw_patch(rng: np.random.Generator, slide: Attributes) -> Attributes:
         'tumour_share': float(np.clip(share, 0.05, 0.97)),
         'inflammation': slide.inflammation * rng.gamma(2.0, 0.5),
         'oedema': float(np.clip(slide.oedema + rng.normal(0, 0.15), 0, 1)),
+        'secretion': float(np.clip(slide.secretion + rng.normal(0, 0.2), 0, 1)),
+        'bare': float(rng.uniform(0.03, 0.35)) if rng.random() < 1 / 5 else 0.0,
     }
     return dataclasses.replace(slide, **changed)  # type: ignore[arg-type]
 

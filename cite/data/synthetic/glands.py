@@ -40,8 +40,9 @@ class Outline:
     radii: Field
 
     def depth_into(self, field: Field, beyond: float) -> None:
-        """Raise `field` to the depth (pixels inside the curve, negative outside) where that is more,
-        up to `beyond` pixels off the curve.
+        """Raise `field` to the depth inside the curve (pixels, negative outside), if less.
+
+        Up to `beyond` pixels off the curve.
         """
         reach = min(int(self.radii.max() + beyond), _REACH)
         size = field.shape[0]

@@ -68,8 +68,8 @@ def weave(
 
 def _look_up(tile: Field, row: Field, column: Field) -> Field:
     """Nearest sample of a repeating tile; the photograph's blur hides the steps."""
-    row, column = (field.astype(np.int64) & (_TILE - 1) for field in (row, column))
-    return tile.ravel().take(row * _TILE + column)
+    places = (row.astype(np.int64) & (_TILE - 1)) * _TILE + (column.astype(np.int64) & (_TILE - 1))
+    return tile.ravel().take(places)
 
 
 def fibroblasts(rng: np.random.Generator, size: int, stroma: Stroma) -> Ellipses:

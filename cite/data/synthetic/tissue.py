@@ -65,7 +65,9 @@ def _draw(
     eosin = ground.eosin * (1 - hollow)
     haematoxylin = 0.05 + 0.04 * eosin
     eosin += np.minimum(paint(red_cells, _PLAIN), 1)
-    haematoxylin, eosin = _lay_epithelium(haematoxylin, eosin, tumour, grain, mottle, paint)
+    haematoxylin, eosin = _lay_epithelium(
+        haematoxylin, eosin, tumour, grain, mottle, patch.secretion, paint
+    )
 
     cells = [stroma.fibroblasts(rng, size, ground), stroma.inflammatory_cells(rng, size, patch)]
     others = join(cells)
@@ -74,7 +76,20 @@ def _draw(
     nuclei = 1.7 * np.tanh(nuclei / 1.7)  # where nuclei overlap, the section is no thicker
     haematoxylin += nuclei
     eosin *= 1 - 0.45 * np.minimum(nuclei, 1)
+    if patch.bare:
+        tissue = _within_edge(rng, patch.bare, size)
+        haematoxylin, eosin = haematoxylin * tissue, eosin * tissue
     return develop(haematoxylin, eosin, stain, rng)
+
+
+def _within_edge(rng: np.random.Generator, bare: float, size: int) -> Field:
+    """1 in the tissue, 0 on the bare glass that takes `bare` of the patch at one side."""
+    slope = np.linspace(-1, 1, size, dtype=np.float32)
+    turn = rng.uniform(0, 2 * np.pi)
+    away = np.float32(np.cos(turn)) * slope[None, :] + np.float32(np.sin(turn)) * slope[:, None]
+    away = away + 0.12 * smooth_noise(rng, size, 60) + 0.02 * smooth_noise(rng, size, 12)
+    border = float(np.quantile(away[::4, ::4], 1 - bare))
+    return 1 - smoothstep(away, border, border + 3 / size)
 
 
 _PLAIN = Texture(lumpiness=0.12)
@@ -98,9 +113,13 @@ def _lay_epithelium(
     tumour: Tumour,
     grain: Field,
     mottle: Field,
+    share: float,
     paint: Callable[[Ellipses, Texture], Field],
 ) -> tuple[Field, Field]:
-    """Cover the stroma with the tumour's cytoplasm, lumina and vacuoles; both dyes come back."""
+    """Cover the stroma with the tumour's cytoplasm, lumina and vacuoles; both dyes come back.
+
+    `share` of the lumina holds secretion.
+    """
     wall = smoothstep(tumour.depth, -1.2, 1.2)
     # tissue shrinks in fixation, and glands come away from the stroma here and there
     retracted = smoothstep(tumour.depth, -4.5, -1.5) * (1 - wall) * smoothstep(mottle, 0, 1)
@@ -112,8 +131,9 @@ def _lay_epithelium(
     eosin = eosin + cells * (cytoplasm - eosin)
     haematoxylin = haematoxylin + cells * (basophilia - haematoxylin)
     hole = smoothstep(tumour.lumen, -1.0, 1.0)
-    secretion = 0.02 + 0.3 * smoothstep(mottle + 0.5 * grain, 1.2, 2.4)
+    filled = smoothstep(mottle + 0.4 * grain, 2.2 - 4.2 * share, 3.6 - 4.2 * share)
+    secretion = 0.02 + (0.3 - 0.1 * share) * filled
     eosin = eosin + hole * (secretion - eosin)
-    haematoxylin = haematoxylin * (1 - 0.85 * hole)
+    haematoxylin = haematoxylin + hole * (0.2 * secretion - haematoxylin)
     mucin = np.minimum(paint(tumour.vacuoles, _PLAIN), 1)
     return haematoxylin + mucin * (0.10 - haematoxylin), eosin * (1 - 0.75 * mucin)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import torch
+
+from cite.encoders.checkpoints import find_family, load_strict, timm_vit, to_timm
+
+
+def test_classifier_is_dropped_only_without_a_head(tiny_vit):
+    state = tiny_vit(num_classes=7).state_dict()
+    tower, classifier = tiny_vit(), tiny_vit(num_classes=7)
+    assert find_family(state) is timm_vit
+    assert 'head.weight' not in to_timm(state, tower)
+    load_strict(tower, to_timm(state, tower), 'tower')
+    load_strict(classifier, to_timm(state, classifier), 'classifier')
+
+
+def test_mae_training_file(tiny_vit):
+    model = tiny_vit()
+    state = {
+        **model.state_dict(),
+        'mask_token': torch.zeros(1, 1, 8),
+        'decoder_pos_embed': torch.zeros(1, 5, 8),
+        'decoder_blocks.0.norm1.weight': torch.zeros(8),
+    }
+    assert find_family(state) is timm_vit
+    load_strict(model, to_timm(state, model), 'MAE')
+
+
+def test_registers_keep_their_place_when_the_grid_changes(tiny_vit):
+    stored = tiny_vit('vit_small_patch14_reg4_dinov2', img_size=56).state_dict()
+    model = tiny_vit('vit_small_patch14_reg4_dinov2')
+    load_strict(model, to_timm(stored, model, 'timm'), 'registers')
+    assert torch.equal(model.reg_token, stored['reg_token'])
