@@ -50,9 +50,7 @@ class AdapterInfo:
     format: int = FORMAT
 
 
-def save_adapter(
-    path: str | Path, state: Mapping[str, torch.Tensor], info: AdapterInfo
-) -> None:
+def save_adapter(path: str | Path, state: Mapping[str, torch.Tensor], info: AdapterInfo) -> None:
     """Writes an adapter atomically.
 
     Args:
@@ -130,7 +128,9 @@ def load_adapter(
     try:
         classifier.load_state_dict(state, strict=True)
     except RuntimeError as error:
-        raise CheckpointError(f'adapter {path} does not fit its own description: {error}') from error
+        raise CheckpointError(
+            f'adapter {path} does not fit its own description: {error}'
+        ) from error
     return classifier.eval(), info
 
 

@@ -66,10 +66,12 @@ def _text_lines(info: AdapterInfo) -> list[str]:
     if not info.anchors:
         return []
     texts = [
-        f'  - {name}: “{text}”'
-        for name, text in zip(info.classes, info.head['texts'], strict=True)
+        f'  - {name}: “{text}”' for name, text in zip(info.classes, info.head['texts'], strict=True)
     ]
-    return [f'- Text anchors by {info.anchors.get("model")} ({info.anchors.get("pooling")}):', *texts]
+    return [
+        f'- Text anchors by {info.anchors.get("model")} ({info.anchors.get("pooling")}):',
+        *texts,
+    ]
 
 
 def _input_line(preprocessing: Mapping[str, Any]) -> str:

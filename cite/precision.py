@@ -27,9 +27,7 @@ def settle_precision(precision: str, device: torch.device | str) -> str:
             return 'bf16' if torch.cuda.is_bf16_supported(including_emulation=False) else 'fp16'
         return 'bf16' if kind == 'cpu' and _cpu_has_bf16() else 'fp32'
     if precision not in PRECISIONS:
-        raise ConfigError(
-            f'precision must be auto, {", ".join(PRECISIONS)}; found {precision!r}'
-        )
+        raise ConfigError(f'precision must be auto, {", ".join(PRECISIONS)}; found {precision!r}')
     if precision == 'fp16' and kind == 'cpu':
         raise ConfigError("precision='fp16' needs a GPU; use 'bf16', 'fp32' or 'auto' on a CPU")
     return precision

@@ -28,7 +28,11 @@ def cache_dir() -> Path:
 
 def _path(settings: Mapping[str, Any], texts: Sequence[str]) -> Path:
     question = json.dumps([dict(settings), list(texts)], sort_keys=True)
-    return cache_dir() / 'anchors' / f'{hashlib.sha256(question.encode()).hexdigest()[:24]}.safetensors'
+    return (
+        cache_dir()
+        / 'anchors'
+        / f'{hashlib.sha256(question.encode()).hexdigest()[:24]}.safetensors'
+    )
 
 
 def load(
@@ -58,7 +62,10 @@ def store(settings: Mapping[str, Any], anchors: Anchors) -> None:
     from safetensors.torch import save
 
     path = _path(settings, anchors.texts)
-    metadata = {'provenance': json.dumps(dict(anchors.provenance)), 'texts': json.dumps(anchors.texts)}
+    metadata = {
+        'provenance': json.dumps(dict(anchors.provenance)),
+        'texts': json.dumps(anchors.texts),
+    }
     try:
         write_bytes(path, save({'embeddings': anchors.embeddings.contiguous()}, metadata))
     except OSError as error:

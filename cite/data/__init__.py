@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cite.data.dataset import Item, PatchDataset
-    from cite.data.images import BadImage, load_rgb, verify_images
     from cite.data.manifests import PartCount, write_manifest, write_split
     from cite.data.patchgastric import PATCHGASTRIC_CLASSES, read_patchgastric
     from cite.data.randomness import generator, seeded
@@ -19,11 +18,11 @@ if TYPE_CHECKING:
     from cite.data.slide_names import SLIDE_PATTERN
     from cite.data.splits import Split, few_shot_split
     from cite.data.table import ClassCount, PatchTable
-    from cite.data.transforms import AugmentPatch, PatchTransform, ResizePatch, to_uint8_tensor
+    from cite.data.transforms import AugmentPatch, PatchTransform
+    from cite.data.verify import BadImage, verify_images
 
 _HOMES = {
     'dataset': ('Item', 'PatchDataset'),
-    'images': ('BadImage', 'load_rgb', 'verify_images'),
     'manifests': ('PartCount', 'write_manifest', 'write_split'),
     'patchgastric': ('PATCHGASTRIC_CLASSES', 'read_patchgastric'),
     'randomness': ('generator', 'seeded'),
@@ -32,7 +31,8 @@ _HOMES = {
     'slide_names': ('SLIDE_PATTERN',),
     'splits': ('Split', 'few_shot_split'),
     'table': ('ClassCount', 'PatchTable'),
-    'transforms': ('AugmentPatch', 'PatchTransform', 'ResizePatch', 'to_uint8_tensor'),
+    'transforms': ('AugmentPatch', 'PatchTransform'),
+    'verify': ('BadImage', 'verify_images'),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -48,19 +48,16 @@ __all__ = [
     'PatchDataset',
     'PatchTable',
     'PatchTransform',
-    'ResizePatch',
     'Split',
     'TrainBatchSampler',
     'few_shot_split',
     'generator',
-    'load_rgb',
     'read_annotation',
     'read_csv',
     'read_folder',
     'read_patches',
     'read_patchgastric',
     'seeded',
-    'to_uint8_tensor',
     'verify_images',
     'write_manifest',
     'write_split',

@@ -8,10 +8,10 @@ from typing import Any, TypedDict
 from PIL import Image
 from torch.utils.data import Dataset
 
-from cite.data.images import load_rgb
 from cite.data.randomness import seeded
 from cite.data.samplers import Draw
 from cite.data.table import PatchTable
+from cite.images import load_rgb
 
 # Purposes, second in the key after the seed; the sampler's own are 1 to 5.
 _TRAINING, _EVALUATION = 101, 102

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import NamedTuple
 
-from cite.data.atomic import write_text
+from cite.atomic import write_text
 from cite.data.splits import VAL, Split
 from cite.data.table import PatchTable
 from cite.errors import DataError

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cite.data.atomic import write_text
+from cite.atomic import write_text
 from cite.data.randomness import generator
 from cite.data.table import PatchTable, some
 from cite.errors import ConfigError, DataError

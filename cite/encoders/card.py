@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from cite.encoders.pos_embed import PosInterp
 from cite.errors import ConfigError
 
 Feature = Literal['token', 'projection']
 Resize = Literal['shortest', 'squash']
 Interpolation = Literal['bicubic', 'bilinear']
+PosInterp = Literal['timm', 'dino', 'mae']
 
 
 @dataclass(frozen=True)
@@ -102,3 +102,19 @@ class Card:
                 f'model {self.name!r}: images are resized to {self.resize_size} pixels, less than '
                 f'the crop of {self.image_size}'
             )
+
+
+def resize_options(card: Card, image_size: int) -> dict[str, Any]:
+    """Options of `cite.images.ResizePatch` for a tower of that card, run at `image_size` pixels.
+
+    Where the tower runs at another size than its card's, the margin that is cropped stays in
+    proportion.
+    """
+    options: dict[str, Any] = {
+        'size': image_size,
+        'interpolation': card.interpolation,
+        'how': card.resize,
+    }
+    if card.resize == 'shortest' and card.resize_size is not None:
+        options['resize'] = round(card.resize_size * image_size / card.image_size)
+    return options

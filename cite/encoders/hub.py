@@ -57,6 +57,7 @@ def commit_of(path: Path) -> str | None:
 def _explain(source: Source, error: Exception) -> str:
     from huggingface_hub.errors import (
         GatedRepoError,
+        HFValidationError,
         OfflineModeIsEnabled,
         RepositoryNotFoundError,
         RevisionNotFoundError,
@@ -68,6 +69,8 @@ def _explain(source: Source, error: Exception) -> str:
         if source.filenames == ('config.json',)
         else f'Or get {source.filenames[0]} elsewhere and pass weights=<its path>'
     )
+    if isinstance(error, HFValidationError):
+        return f'{source.repo!r} is no hub repository: expected owner/name'
     if isinstance(error, GatedRepoError):
         return (
             f'{source.repo} is gated: accept its terms at {page}, then run `hf auth login` or set '

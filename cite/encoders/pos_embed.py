@@ -13,17 +13,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from torch import Tensor, cat
 from torch.nn.functional import interpolate
 
+from cite.encoders.card import PosInterp
 from cite.errors import CheckpointError
 
 if TYPE_CHECKING:
     from timm.models.vision_transformer import VisionTransformer
-
-PosInterp = Literal['timm', 'dino', 'mae']
 
 
 def interpolate_pos_embed(

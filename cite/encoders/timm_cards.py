@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cite.encoders.card import Card, Source
+from cite.encoders.card import Card, PosInterp, Source
 from cite.encoders.hub import fetch
-from cite.encoders.pos_embed import PosInterp
 from cite.errors import ConfigError, ModelError
 
 # classes of ImageNet-1k, -12k and -21k: any other head of a CLIP model is its projection

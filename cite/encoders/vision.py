@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,7 +56,7 @@ def load_vision(
     """
     card = get_card(model)
     if mean is not None or std is not None:
-        card = replace(card, mean=tuple(mean or card.mean), std=tuple(std or card.std))
+        card = replace(card, mean=_rgb(mean or card.mean), std=_rgb(std or card.std))
     trunk = _random_trunk(card, image_size or card.image_size)
     if pretrained and (weights is not None or card.source is not None or card.weights is not None):
         found = resolve_weights(card, weights)
@@ -77,5 +77,9 @@ def _random_trunk(card: Card, image_size: int) -> VisionTransformer:
     kwargs = {**card.arch_kwargs, 'img_size': image_size}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(RANDOM_SEED)
-        trunk: VisionTransformer = timm.create_model(card.arch, pretrained=False, **kwargs)
-    return trunk
+        return timm.create_model(card.arch, pretrained=False, **kwargs)  # type: ignore[return-value]
+
+
+def _rgb(values: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = values
+    return red, green, blue

@@ -7,12 +7,12 @@ means, figures) can trust its shapes and numbers. On disk it is a Parquet file t
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from cite.atomic import replacing
 from cite.errors import DataError
 from cite.evaluation.samples import check_samples
 
@@ -121,13 +121,8 @@ class Predictions:
             columns[f'p_{name}'] = np.ascontiguousarray(self.probabilities[:, index])
         metadata = {METADATA_KEY: json.dumps({'classes': self.classes}).encode()}
         table = pa.table(columns).replace_schema_metadata(metadata)
-        path = Path(path)
-        temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-        try:
+        with replacing(path) as temporary:
             pq.write_table(table, temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     @classmethod
     def from_parquet(cls, path: Path) -> Predictions:

@@ -18,8 +18,8 @@ def read_training_log(run_dir: Path) -> list[dict[str, Any]]:
 
     Starts are read in the order of their timestamps. From its first training step on, a later start
     replaces what an earlier one logged: that is resuming from a checkpoint, or starting over.
-    Validations that mmengine numbered by epoch get the training iteration that they followed; they
-    keep the epoch under `epoch`. A last line that was cut off is dropped.
+    A validation that mmengine numbered by epoch (its LoggerHook does so unless told otherwise) gets
+    the last training step logged before it. A last line that was cut off is dropped.
 
     Returns:
         Entries such as `{'lr': …, 'loss': …, 'iter': 10, 'step': 10}` (training) and
@@ -37,19 +37,15 @@ def read_training_log(run_dir: Path) -> list[dict[str, Any]]:
             training = {step: entry for step, entry in training.items() if step < first}
             # a validation at `first` or later saw weights that are no part of this history
             validation = {step: entry for step, entry in validation.items() if step < first}
-        last_iteration = None
+        reached = 0
         for entry in entries:
             if 'iter' in entry:
-                training[entry['step']] = entry
-                if 'epoch' in entry:
-                    last_iteration = entry['step']
-            elif last_iteration is not None:
-                validation[last_iteration] = entry | {
-                    'epoch': entry['step'],
-                    'step': last_iteration,
-                }
+                reached = entry['step']
+                training[reached] = entry
             else:
-                validation[entry['step']] = entry
+                # a step that lies behind counts epochs (or nothing: 0), not iterations
+                step = max(entry['step'], reached)
+                validation[step] = entry | {'step': step}
     # at one step, the validation follows the training iteration
     return sorted(
         [*training.values(), *validation.values()],

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cite.atomic import replacing
 from cite.errors import DataError
 from cite.evaluation.metrics import level_metrics
 from cite.evaluation.predictions import Predictions
@@ -49,13 +49,8 @@ def draw_report(run_dir: Path, out: Path | None = None, data_root: Path | None =
     figure = Figure(figsize=SIZE, dpi=DPI, facecolor='white')
     FigureCanvasAgg(figure)
     draw_into(figure, results, predictions, read_training_log(run_dir), data_root)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f'.{out.name}.{os.getpid()}.tmp')
-    try:
+    with replacing(out) as temporary:
         figure.savefig(temporary, format='png')
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
     return out
 
 
@@ -82,7 +77,7 @@ def draw_into(
     draw_training(upper.add_axes((0.13, 0.16, 0.74, 0.7)), log)
 
     lower.text(0.05, 0.97, 'Confusion matrices', fontsize=HEADING, va='center')
-    lower.text(0.37, 0.97, 'counts; colour: share of the row', **SMALL_PRINT, va='center')
+    lower.text(0.37, 0.97, 'colour: share of the row', **SMALL_PRINT, va='center')
     grid = lower.add_gridspec(1, 2, left=0.255, right=0.97, top=0.87, bottom=0.2, wspace=0.1)
     for column, (level, metrics) in enumerate(levels.items()):
         ax = lower.add_subplot(grid[column])

@@ -57,7 +57,7 @@ def draw_sheet(
     part.text(0.01, 0.966, note, fontsize=SMALL, va='top', color=GREY)
     if lost:
         found = len(captions) - len(lost)
-        note = f'{found} of {len(captions)} image files found; none at {lost[0]}'
+        note = f'{found} of {len(captions)} image files could be read; not {lost[0]}'
         line = part.text(0.12, 0.985, note, fontsize=SMALL, va='center', color=VERMILION)
         line.set_parse_math(False)
         fit([line], 0.85 * part.bbox.width)

@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config
 
 import cite
+from cite.encoders.text.zoo import find_text_card
 from cite.frozen import trainable
 from cite.heads.text_embedding import TextEmbeddingHead
 
@@ -54,6 +55,22 @@ def about_run(runner: Any) -> dict[str, Any]:
         about['texts'] = list(head.texts)
         about['text_encoder'] = dict(head.provenance)
     return about
+
+
+def headlines(about: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with a title and a line that says plainly what the encoders are."""
+    parts = [f'vision: {about["backbone"]}']
+    if about['backbone_note']:
+        parts[0] += f' ({about["backbone_note"].split(":")[0].split(",")[0]})'
+    parts.append(about['tuning'] if about['tuning'] != 'NoTuning()' else 'no tuning')
+    encoder = about.get('text_encoder', {}).get('model')
+    if encoder:
+        card = find_text_card(encoder)
+        note = f' ({card.note.split(":")[0]})' if card and card.hub is None else ''
+        parts.append(f'text: {encoder}{note}')
+    parts.append(f'{about["trained_parameters"]:,} trained parameters, seed {about["seed"]}')
+    title = f'{about["config"] or "run"}: {about["head"]} on {about["backbone"]}'
+    return {'title': title, 'subtitle': '   ·   '.join(parts), 'about': dict(about)}
 
 
 def versions() -> dict[str, str]:

@@ -11,7 +11,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -101,7 +101,11 @@ def plain_message_hub(state: Mapping[str, Any]) -> dict[str, Any]:
         scalars[name] = [history.tolist(), counts.tolist(), buffer.max_length]
     return {
         'log_scalars': scalars,
-        'runtime_info': {k: v for k, v in state['runtime_info'].items() if _is_plain(v)},
+        'runtime_info': {
+            key: plain
+            for key, value in state['runtime_info'].items()
+            if (plain := _plain(value)) is not _DROP
+        },
         'resumed_keys': dict(state['resumed_keys']),
     }
 
@@ -115,18 +119,26 @@ def rich_message_hub(state: Mapping[str, Any]) -> dict[str, Any]:
     return {**state, 'log_scalars': buffers}
 
 
-def _is_plain(value: Any) -> bool:
+_DROP = object()
+
+
+def _plain(value: Any) -> Any:
+    """Numbers, strings and lists of them, with NumPy's scalars as Python's; `_DROP` for the rest."""
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, list | tuple):
-        return all(_is_plain(item) for item in value)
+        items = [_plain(item) for item in value]
+        return _DROP if _DROP in items else items
     if isinstance(value, Mapping):
-        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
-    return value is None or isinstance(value, str | int | float | bool)
+        fields = {str(key): _plain(item) for key, item in value.items()}
+        return _DROP if _DROP in fields.values() else fields
+    return value if value is None or isinstance(value, str | int | float | bool) else _DROP
 
 
 def random_state() -> dict[str, Any]:
     """State of every generator of this process, as tensors and plain values."""
     version, words, gauss = random.getstate()
-    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    name, keys, position, has_gauss, cached = cast(tuple[Any, ...], np.random.get_state())
     state: dict[str, Any] = {
         'python': [version, list(words), gauss],
         'numpy': [str(name), torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
@@ -154,8 +166,11 @@ def latest_checkpoint(folder: Path) -> str | None:
     noted = Path(note.read_text(encoding='utf-8').strip() or '.') if note.is_file() else None
     if noted is not None and noted.is_file():
         return str(noted)
-    found = {int(match[1]): path for path in folder.glob('iter_*.pth')
-             if (match := re.fullmatch(r'iter_(\d+)\.pth', path.name))}
+    found = {
+        int(match[1]): path
+        for path in folder.glob('iter_*.pth')
+        if (match := re.fullmatch(r'iter_(\d+)\.pth', path.name))
+    }
     return str(found[max(found)]) if found else None
 
 

@@ -13,9 +13,10 @@ from torch.utils.data import Dataset
 
 from cite.data.dataset import PatchDataset as CorePatchDataset
 from cite.data.readers import read_patches
-from cite.data.samplers import Draw, TrainBatchSampler
-from cite.data.transforms import AugmentPatch, ResizePatch, to_uint8_tensor
+from cite.data.samplers import Balance, Draw, TrainBatchSampler
+from cite.data.transforms import AugmentPatch
 from cite.errors import ConfigError
+from cite.images.resize import ResizePatch, to_uint8_tensor
 from cite.mm.sample import PatchSample
 
 for transform in (ResizePatch, AugmentPatch):
@@ -114,7 +115,9 @@ class PatchSampler:
         balance: 'none' (every patch once per epoch), 'class', or 'slide' (classes, then slides).
     """
 
-    def __init__(self, dataset: PatchDataset, seed: int | None = 0, balance: str = 'none') -> None:
+    def __init__(
+        self, dataset: PatchDataset, seed: int | None = 0, balance: Balance = 'none'
+    ) -> None:
         if not isinstance(dataset, PatchDataset):
             raise ConfigError(
                 f"sampler 'PatchSampler' needs a 'PatchDataset', found {type(dataset).__name__}"

@@ -18,9 +18,7 @@ def install_clear_errors() -> None:
     if getattr(previous, 'is_cites', False):
         return
 
-    def hook(
-        kind: type[BaseException], error: BaseException, trace: TracebackType | None
-    ) -> None:
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         cause = root_cause(error)
         if cause is None or os.environ.get('CITE_DEBUG'):
             previous(kind, error, trace)

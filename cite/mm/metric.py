@@ -62,7 +62,7 @@ class PatchSlideMetric(BaseMetric):
         if self.out_dir is not None:
             self.out_dir.mkdir(parents=True, exist_ok=True)
             predictions.to_parquet(self.out_dir / 'predictions.parquet')
-            write_json(self.out_dir / 'results.json', {**found, 'about': self.about})
+            write_json(self.out_dir / 'results.json', {**found, **self.about})
         return {
             f'{level}/{name}': found[level][name]
             for level in ('patch', 'slide')

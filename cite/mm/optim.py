@@ -90,7 +90,9 @@ class TrainableConstructor:
             )
         config = dict(self.optim_wrapper_cfg)
         optimizer = dict(config.pop('optimizer'))
-        optimizer['params'] = [self._group(name, weight, optimizer) for name, weight in weights.items()]
+        optimizer['params'] = [
+            self._group(name, weight, optimizer) for name, weight in weights.items()
+        ]
         config.setdefault('type', 'CiteOptimWrapper')
         wrapper: OptimWrapper = OPTIM_WRAPPERS.build(
             config, default_args={'optimizer': OPTIMIZERS.build(optimizer)}

@@ -7,13 +7,13 @@ the runner calls it before anything is built and writes its result into the run 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
+from cite.encoders.card import resize_options
 from cite.encoders.zoo import get_card
 from cite.errors import ConfigError
 from cite.precision import settle_precision
@@ -67,9 +67,9 @@ def _runner(cfg: Config) -> None:
             cfg.val_cfg = cfg.val_evaluator = None
     if cfg.get('val_dataloader') is not None and not cfg.get('val_cfg'):
         cfg.val_cfg = ConfigDict()
-    cfg.setdefault('test_cfg', ConfigDict())
-    if cfg.test_cfg is None:
+    if cfg.get('test_cfg') is None:
         cfg.test_cfg = ConfigDict()
+    cfg.setdefault('log_processor', ConfigDict(by_epoch=False))
 
 
 def _model(cfg: Config, device: str) -> None:
@@ -78,7 +78,7 @@ def _model(cfg: Config, device: str) -> None:
     wanted = 'auto' if _amp_asked(cfg) else model.get('precision', 'auto')
     model.precision = settle_precision(wanted, device)
     encoder = model.head.get('text_encoder')
-    if isinstance(encoder, Mapping) and encoder.get('type') == CLIP_TEXT:
+    if isinstance(encoder, ConfigDict) and encoder.get('type') == CLIP_TEXT:
         # a pair's text tower goes with its vision tower unless another is named
         encoder.setdefault('model', model.backbone.model)
     card = get_card(model.backbone.model)
@@ -101,9 +101,7 @@ def _amp_asked(cfg: Config) -> bool:
 
 
 def _classes(cfg: Config) -> tuple[str, ...]:
-    found = {
-        name: tuple(loader.dataset.get('classes') or ()) for name, loader in _loaders(cfg)
-    }
+    found = {name: tuple(loader.dataset.get('classes') or ()) for name, loader in _loaders(cfg)}
     named = {name: classes for name, classes in found.items() if classes}
     if not named:
         raise ConfigError(
@@ -144,12 +142,8 @@ def _pipeline(dataset: ConfigDict, cfg: Config) -> None:
         pipeline.insert(0, ConfigDict(type='ResizePatch'))
     for step in pipeline:
         if step.get('type') == 'ResizePatch':
-            step.setdefault('size', size)
-            step.setdefault('interpolation', card.interpolation)
-            step.setdefault('how', card.resize)
-            if step.how == 'shortest' and card.resize_size:
-                # in proportion, where the tower runs at another size than its card's
-                step.setdefault('resize', round(card.resize_size * size / card.image_size))
+            for option, value in resize_options(card, size).items():
+                step.setdefault(option, value)
     dataset.pipeline = pipeline
 
 
@@ -168,5 +162,5 @@ def _evaluators(cfg: Config) -> None:
         if cfg.get(loader) is not None and not cfg.get(key):
             cfg[key] = ConfigDict(type='PatchSlideMetric')
     test = cfg.test_evaluator
-    if isinstance(test, Mapping) and test.get('type') == 'PatchSlideMetric':
+    if isinstance(test, ConfigDict) and test.get('type') == 'PatchSlideMetric':
         test.setdefault('out_dir', str(Path(cfg.get('work_dir') or 'work_dirs/run')))

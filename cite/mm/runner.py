@@ -21,15 +21,15 @@ from torch import nn
 from cite.atomic import write_text
 from cite.errors import CheckpointError, CiteError, ConfigError, ModelError
 from cite.frozen import trainable
-from cite.mm.about import about_run, settle_sizes
+from cite.mm.about import about_run, headlines, settle_sizes
 from cite.mm.checkpoint import (
     anchors_of_checkpoint,
     latest_checkpoint,
     random_state,
     restore_random_state,
 )
-from cite.mm.metric import PatchSlideMetric
 from cite.mm.messages import install_clear_errors
+from cite.mm.metric import PatchSlideMetric
 from cite.mm.resolve import resolve
 
 
@@ -72,9 +72,7 @@ class CiteRunner(Runner):
                 torch.distributed.init_process_group('gloo')
         super().setup_env(env_cfg)
 
-    def wrap_model(
-        self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module
-    ) -> nn.Module:
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """mmengine names a GPU to its wrapper, which a model on the CPU refuses."""
         if self.distributed and not torch.cuda.is_available() and not is_model_wrapper(model):
             return MMDistributedDataParallel(module=model, broadcast_buffers=False)
@@ -189,10 +187,10 @@ class CiteRunner(Runner):
                 'CHECKPOINT)'
             )
         self._write_config('config_test.py')
-        self._test_loop = self.build_test_loop(self._test_loop)
+        self._test_loop: Any = self.build_test_loop(self._test_loop)
         metrics = [m for m in self.test_evaluator.metrics if isinstance(m, PatchSlideMetric)]
         for metric in metrics:
-            metric.about = about_run(self)
+            metric.about = headlines(about_run(self))
         found: dict[str, float] = super().test()
         if is_main_process():
             for metric in metrics:
@@ -206,6 +204,10 @@ class CiteRunner(Runner):
         if is_main_process():
             settle_sizes(self.cfg, self.bare_model)
             write_text(Path(self.work_dir) / name, self.cfg.pretty_text)
+
+    def get_hooks_info(self) -> str:
+        """mmengine prints a page; the names, in order of priority, fit on a line."""
+        return ', '.join(type(hook).__name__ for hook in self.hooks)
 
     def register_hooks(self, default_hooks: Any = None, custom_hooks: Any = None) -> None:
         """Checkpoints are always made plain, and training always ends with an adapter."""
@@ -227,5 +229,3 @@ def _check_writable(folder: Path) -> None:
         raise ConfigError(
             f'work_dir {folder} cannot be written: {error.strerror}. Choose another with --work-dir'
         ) from error
-
-

@@ -82,7 +82,8 @@ class ProjectionNeck(Neck):
         linear = nn.Linear(self.in_features, self.out_features, bias=self.has_bias)
         with torch.no_grad():
             INITS[self.init](linear.weight)
-        self.weight, self.bias = linear.weight, linear.bias
+        self.register_parameter('weight', linear.weight)
+        self.register_parameter('bias', linear.bias)
 
     def forward(self, features: Tensor) -> Tensor:
         projected = nn.functional.linear(self.act_before(features), self.weight, self.bias)

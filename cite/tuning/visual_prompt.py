@@ -96,7 +96,7 @@ class VisualPrompt(Tuning):
     def start(self, tokens: Tensor) -> None:
         if not self._pending:
             return
-        self.prompt += tokens.float().mean(dim=(0, 1)).to(self.prompt)
+        self.prompt.data += tokens.float().mean(dim=(0, 1)).to(self.prompt)
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             # every process saw another batch: rank 0's mean token is everybody's
             torch.distributed.broadcast(self.prompt.data, src=0)

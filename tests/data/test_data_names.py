@@ -17,7 +17,7 @@ def test_every_public_name_is_there():
 
 
 def test_tables_and_splits_need_no_torch():
-    names = 'PatchTable, TrainBatchSampler, few_shot_split, load_rgb, read_patches, write_split'
+    names = 'PatchTable, TrainBatchSampler, few_shot_split, read_patches, write_split'
     code = (
         f'import sys; from cite.data import {names}; '
         'print(sorted({"torch", "pandas"} & set(sys.modules)))'

@@ -14,10 +14,10 @@ from cite.data import (
     PatchDataset,
     PatchTable,
     PatchTransform,
-    ResizePatch,
     TrainBatchSampler,
 )
 from cite.errors import DataError
+from cite.images import ResizePatch
 
 
 class Noise:

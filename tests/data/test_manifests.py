@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cite.atomic import write_text
 from cite.data import PatchTable, Split, few_shot_split, read_csv, write_split
-from cite.data.atomic import write_text
 from cite.errors import DataError
 
 

@@ -74,6 +74,11 @@ def test_hub_errors_say_what_to_do(cache, monkeypatch, error, message):
         fetch(SOURCE)
 
 
+def test_not_a_repository(cache):
+    with pytest.raises(ModelError, match="'a b/c' is no hub repository"):
+        fetch(Source('a b/c'))
+
+
 def test_no_network(cache, monkeypatch):
     answer(monkeypatch, OSError('Name or service not known'))
     with pytest.raises(ModelError, match=r'service not known\).*pass weights=<its path>'):

@@ -59,20 +59,18 @@ def test_run_started_anew_in_the_same_folder_is_not_mixed_with_the_old_one(tmp_p
     assert read_training_log(tmp_path) == [train(10, 0.5), train(20, 0.4)]
 
 
-def test_validation_numbered_by_epoch_is_placed_at_its_iteration(tmp_path):
-    entries = [
-        train(50, 1.0, epoch=1),
-        train(100, 0.9, epoch=1),
-        val(1, 0.5),
-        train(200, 0.8, epoch=2),
-        val(2, 0.6),
-    ]
+@pytest.mark.parametrize('numbers', [(1, 2), (0, 0)])  # epoch-based loop; iteration-based loop
+def test_validation_numbered_by_epoch_is_placed_at_its_iteration(tmp_path, numbers):
+    first, second = numbers
+    entries = [train(50, 1.0), train(100, 0.9), val(first, 0.5), train(200, 0.8), val(second, 0.6)]
     write(tmp_path, '20240101_000000', entries)
     found = [entry for entry in read_training_log(tmp_path) if 'iter' not in entry]
-    assert [(e['step'], e['epoch'], e['patch/balanced_accuracy']) for e in found] == [
-        (100, 1, 0.5),
-        (200, 2, 0.6),
-    ]
+    assert found == [val(100, 0.5), val(200, 0.6)]
+
+
+def test_validation_between_logged_training_steps_keeps_its_own(tmp_path):
+    write(tmp_path, '20240101_000000', [train(10, 1.0), val(15, 0.5), train(20, 0.9)])
+    assert [entry['step'] for entry in read_training_log(tmp_path)] == [10, 15, 20]
 
 
 @pytest.mark.parametrize('tail', ['{"loss": 0.5, "st', '{"loss": 0.5}', 'null\n', '\x00\x00'])

@@ -136,7 +136,7 @@ def test_missing_log_and_images_are_said_in_the_picture(tmp_path):
     (tmp_path / '1.png').write_text('not an image')
     shown = [text.get_text() for text in texts_of(figure_of(log=[], data_root=tmp_path))]
     assert any('No training log' in text for text in shown)
-    note = next(text for text in shown if 'image files found' in text)
+    note = next(text for text in shown if 'image files could be read' in text)
     assert shown.count('no image') == 24 - int(note.split()[0]) >= 22
 
 

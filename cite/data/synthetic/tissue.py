@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +16,9 @@ from cite.data.synthetic.stamps import Ellipses, Texture, blank, inner, join, ou
 from cite.data.synthetic.tumour import Tumour, grow
 
 SMALLEST = 64  # pixels; the windows that chromatin is cut from need this much
+
+_PLAIN = Texture(lumpiness=0.12)
+_QUIET = Texture(lumpiness=0.08, vesicular=0.15, chromatin=0.18)
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,16 @@ def _draw(
     eosin = ground.eosin * (1 - hollow)
     haematoxylin = 0.05 + 0.04 * eosin
     eosin += np.minimum(paint(red_cells, _PLAIN), 1)
-    haematoxylin, eosin = _lay_epithelium(
-        haematoxylin, eosin, tumour, grain, mottle, patch.secretion, paint
-    )
+    bodies = np.minimum(paint(tumour.bodies, _PLAIN), 1)
+    noise = (grain, mottle)
+    _lay_epithelium(haematoxylin, eosin, tumour, bodies, noise, patch.secretion)
+    mucin = np.minimum(paint(tumour.vacuoles, _PLAIN), 1)
+    haematoxylin += mucin * (0.10 - haematoxylin)
+    eosin *= 1 - 0.75 * mucin
 
-    cells = [stroma.fibroblasts(rng, size, ground), stroma.inflammatory_cells(rng, size, patch)]
-    others = join(cells)
+    others = join(
+        [stroma.fibroblasts(rng, size, ground), stroma.inflammatory_cells(rng, size, patch)]
+    )
     others = join([others[outside(others, tumour.depth, -3)], endothelium])
     nuclei = paint(tumour.nuclei, _atypical(patch)) + paint(others, _QUIET)
     nuclei = 1.7 * np.tanh(nuclei / 1.7)  # where nuclei overlap, the section is no thicker
@@ -92,10 +98,6 @@ def _within_edge(rng: np.random.Generator, bare: float, size: int) -> Field:
     return 1 - smoothstep(away, border, border + 3 / size)
 
 
-_PLAIN = Texture(lumpiness=0.12)
-_QUIET = Texture(lumpiness=0.08, vesicular=0.15, chromatin=0.18)
-
-
 def _atypical(patch: Attributes) -> Texture:
     """Chromatin of the tumour's nuclei: with atypia pale centres, clumps at the rim, nucleoli."""
     atypia = 1 - patch.differentiation
@@ -111,29 +113,27 @@ def _lay_epithelium(
     haematoxylin: Field,
     eosin: Field,
     tumour: Tumour,
-    grain: Field,
-    mottle: Field,
+    bodies: Field,
+    noise: tuple[Field, Field],
     share: float,
-    paint: Callable[[Ellipses, Texture], Field],
-) -> tuple[Field, Field]:
-    """Cover the stroma with the tumour's cytoplasm, lumina and vacuoles; both dyes come back.
+) -> None:
+    """Cover the stroma, in place, with the tumour's cytoplasm and its lumina.
 
-    `share` of the lumina holds secretion.
+    `bodies` is the cover of single cells, `noise` fine and coarse; `share` of the lumina holds
+    secretion.
     """
+    grain, mottle = noise
     wall = smoothstep(tumour.depth, -1.2, 1.2)
     # tissue shrinks in fixation, and glands come away from the stroma here and there
-    retracted = smoothstep(tumour.depth, -4.5, -1.5) * (1 - wall) * smoothstep(mottle, 0, 1)
-    eosin = eosin * (1 - 0.8 * retracted)
-    surface: Field = np.exp(-0.5 * ((tumour.lumen + 2.5) / 1.5) ** 2)  # the apical border is denser
+    eosin *= 1 - 0.8 * smoothstep(tumour.depth, -4.5, -1.5) * smoothstep(mottle, 0, 1) * (1 - wall)
+    surface = np.exp(-0.5 * ((tumour.lumen + 2.5) / 1.5) ** 2)  # the apical border is denser
     cytoplasm = 0.42 * (1 + 0.10 * grain + 0.14 * mottle) + 0.14 * surface
     basophilia = 0.20 * (1 + 0.12 * grain + 0.15 * mottle)
-    cells = np.maximum(wall, np.minimum(paint(tumour.bodies, _PLAIN), 1))
-    eosin = eosin + cells * (cytoplasm - eosin)
-    haematoxylin = haematoxylin + cells * (basophilia - haematoxylin)
+    cells = np.maximum(wall, bodies)
+    eosin += cells * (cytoplasm - eosin)
+    haematoxylin += cells * (basophilia - haematoxylin)
     hole = smoothstep(tumour.lumen, -1.0, 1.0)
     filled = smoothstep(mottle + 0.4 * grain, 2.2 - 4.2 * share, 3.6 - 4.2 * share)
     secretion = 0.02 + (0.3 - 0.1 * share) * filled
-    eosin = eosin + hole * (secretion - eosin)
-    haematoxylin = haematoxylin + hole * (0.2 * secretion - haematoxylin)
-    mucin = np.minimum(paint(tumour.vacuoles, _PLAIN), 1)
-    return haematoxylin + mucin * (0.10 - haematoxylin), eosin * (1 - 0.75 * mucin)
+    eosin += hole * (secretion - eosin)
+    haematoxylin += hole * (0.2 * secretion - haematoxylin)

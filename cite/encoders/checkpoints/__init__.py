@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor
 
+from cite.encoders.card import PosInterp
 from cite.encoders.checkpoints import (
     dinov2,
     hf_clip,
@@ -21,7 +22,7 @@ from cite.encoders.checkpoints import (
     timm_vit,
 )
 from cite.encoders.checkpoints.strict import load_strict
-from cite.encoders.pos_embed import PosInterp, fit_pos_embed
+from cite.encoders.pos_embed import fit_pos_embed
 from cite.errors import CheckpointError
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ def matches(state: Mapping[str, Tensor]) -> bool:
 
 def convert(
     state: Mapping[str, Tensor],
-    model: VisionTransformer,  # noqa: ARG001 (every family is called alike)
+    model: VisionTransformer,
 ) -> dict[str, Tensor]:
     """To timm's names."""
     return rename(state, _RENAMES)

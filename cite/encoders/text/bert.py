@@ -118,7 +118,9 @@ class TextEncoder(FrozenTextEncoder):
     def _from_pretrained(self) -> tuple[Any, Any, list[str]]:
         from transformers import AutoModel, AutoTokenizer
 
-        options = {'revision': self.revision, 'trust_remote_code': self.trust_remote_code}
+        options: Any = {'trust_remote_code': self.trust_remote_code}
+        if self.revision:
+            options['revision'] = self.revision
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.source, **options)
             model, info = AutoModel.from_pretrained(

@@ -75,11 +75,13 @@ class CLIPTextEncoder(FrozenTextEncoder):
             return self._loaded
         from transformers import AutoTokenizer, CLIPModel
 
+        revision: Any = {'revision': self.revision} if self.revision else {}
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self.source, revision=self.revision)
-            model, info = CLIPModel.from_pretrained(
-                self.source, revision=self.revision, output_loading_info=True, dtype=torch.float32
+            tokenizer = AutoTokenizer.from_pretrained(self.source, **revision)
+            loaded: Any = CLIPModel.from_pretrained(
+                self.source, **revision, output_loading_info=True, dtype=torch.float32
             )
+            model, info = loaded
         except Exception as error:  # transformers raises OSError, ValueError, hub errors, …
             raise ModelError(explain_missing('CLIP text tower', self.source, error, ())) from error
         missing = [key for key in info['missing_keys'] if 'position_ids' not in key]

@@ -60,7 +60,9 @@ def explain_missing(what: str, source: str, error: Exception, known: Iterable[st
     """One message for everything that can go wrong on the way to a hub model."""
     close = difflib.get_close_matches(source, list(known), n=1)
     hint = f' Did you mean {close[0]!r}?' if close else ''
-    reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    reason = (
+        str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    )
     return (
         f'{what} {source!r} could not be loaded.{hint} It is neither a folder nor in the hub cache of '
         'this machine, or its files are damaged. With a network it is fetched; without one, copy the '

@@ -43,7 +43,10 @@ TEXT_CARDS: dict[str, TextCard] = {
     'bio-clinicalbert': TextCard('emilyalsentzer/Bio_ClinicalBERT', 'mean', 'MIT', 'cased'),
     'scibert': TextCard('allenai/scibert_scivocab_uncased', 'mean', 'Apache-2.0'),
     'random-bert-tiny': TextCard(
-        None, 'mean', 'Apache-2.0', 'random weights: for tests and the quickstart, it knows no language'
+        None,
+        'mean',
+        'Apache-2.0',
+        'random weights: for tests and the quickstart, it knows no language',
     ),
 }
 

@@ -6,20 +6,25 @@ apart into stages, so that prompts, adapters, feature caching and partial traini
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cite.encoders.card import resize_options
 from cite.errors import ModelError
 from cite.frozen import digest, freeze, hide_frozen
+from cite.images.batches import image_batches
+from cite.images.resize import ResizePatch
 from cite.tuning.base import EMBED, NoTuning, Tuning
 
 if TYPE_CHECKING:
     from timm.models.vision_transformer import VisionTransformer
 
     from cite.encoders.card import Card
+    from cite.images.batches import ImageLike
 
 
 class VisionTower(nn.Module):
@@ -96,6 +101,38 @@ class VisionTower(nn.Module):
                 tokens = block(self.tuning.before_block(index, tokens))
         with torch.set_grad_enabled(grad and first is not None):
             return self.pool(self.tuning.after_blocks(tokens))
+
+    @property
+    def resize(self) -> ResizePatch:
+        """How an image gets the tower's size, the way the model's authors do it."""
+        return ResizePatch(**resize_options(self.card, self.image_size))
+
+    @torch.inference_mode()
+    def encode_images(
+        self, images: Iterable[ImageLike] | ImageLike, batch_size: int = 64
+    ) -> np.ndarray:
+        """Features of images.
+
+        Args:
+            images: Paths, PIL images, uint8 arrays H × W × 3, uint8 tensors 3 × H × W; a list or a
+                generator of them, or one.
+            batch_size: Images computed at once.
+
+        Returns:
+            float32 array (N, feature_dim).
+
+        Raises:
+            DataError: An image that is missing, damaged or of another form.
+        """
+        was_training = self.training
+        self.eval()
+        device = self.mean.device
+        features = [
+            self(batch.to(device)).float().cpu()
+            for batch in image_batches(images, self.resize, batch_size)
+        ]
+        self.train(was_training)
+        return torch.cat(features).numpy() if features else np.empty((0, self.feature_dim), 'f4')
 
     def train(self, mode: bool = True) -> VisionTower:
         """Training mode for the tuning; the trunk follows only where all of it trains."""

@@ -11,6 +11,8 @@ model = dict(
         type='TextEmbeddingHead',
         texts=[],
         temperature=4.6052,
-        text_encoder=dict(type='TextEncoder', model='michiyasunaga/BioLinkBERT-large', pooling='auto'),
+        text_encoder=dict(
+            type='TextEncoder', model='michiyasunaga/BioLinkBERT-large', pooling='auto'
+        ),
     ),
 )

@@ -24,7 +24,7 @@ def tiny_vit() -> Callable[..., VisionTransformer]:
             **kwargs,
         }
         torch.manual_seed(0)
-        model = timm.create_model(arch, pretrained=False, **kwargs).eval()
+        model = timm.create_model(arch, weight_init='skip', **kwargs).eval()
         for value in model.parameters():
             torch.nn.init.normal_(value, std=0.2)
         return model

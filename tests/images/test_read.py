@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cite.data import PatchTable, load_rgb, verify_images
 from cite.errors import DataError
+from cite.images import load_rgb
 
 
 @pytest.fixture
@@ -125,17 +125,3 @@ def test_damage_is_a_data_error_or_an_image(data, kind, tmp_path_factory):
         assert load_rgb(path).mode == 'RGB'
     except DataError as error:
         assert str(path) in str(error)
-
-
-@pytest.mark.parametrize('workers', [1, 3])
-def test_verify_lists_every_bad_file_in_order(tmp_path, picture, workers):
-    files = [f's_{i:02}.png' for i in range(40)]
-    for i, file in enumerate(files):
-        picture.save(tmp_path / file)
-        if i in (7, 31):
-            (tmp_path / file).write_bytes(b'no image')
-    (tmp_path / files[20]).unlink()
-    table = PatchTable(files, [0] * 40, ['s'] * 40, ('c',), tmp_path)
-    bad = verify_images(table, workers=workers, progress=False)
-    assert [entry.file for entry in bad] == ['s_07.png', 's_20.png', 's_31.png']
-    assert 'no such file' in bad[1].reason

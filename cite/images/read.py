@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from cite.data.table import PatchTable
 from cite.errors import DataError
 
 MAX_PIXELS = 2**26
@@ -66,38 +63,3 @@ def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
         page = Image.new('RGBA', image.size, (*WHITE, 255))
         return Image.alpha_composite(page, image.convert('RGBA')).convert('RGB')
     return image.convert('RGB')
-
-
-class BadImage(NamedTuple):
-    """A file that does not decode, and why."""
-
-    file: str
-    reason: str
-
-
-def verify_images(table: PatchTable, workers: int = 4, progress: bool = True) -> list[BadImage]:
-    """Decode every image of a table and list those that fail, in the table's order.
-
-    Args:
-        table: what to decode.
-        workers: threads (decoding runs outside Python's lock).
-        progress: show a bar.
-    """
-    from tqdm import tqdm
-
-    def reason(index: int) -> str | None:
-        try:
-            load_rgb(table.path(index))
-        except DataError as error:
-            return str(error)
-        return None
-
-    bad = []
-    with ThreadPool(max(1, workers)) as pool:
-        reasons = pool.imap(reason, range(len(table)), chunksize=16)
-        for index, why in enumerate(
-            tqdm(reasons, total=len(table), desc='images', unit='image', disable=not progress)
-        ):
-            if why is not None:
-                bad.append(BadImage(str(table.files[index]), why))
-    return bad

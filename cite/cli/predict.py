@@ -1,0 +1,48 @@
+"""`cite predict`: an adapter on new patches."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cite.errors import DataError
+
+HELP = 'classify patches with a trained adapter'
+EXAMPLE = 'cite predict work_dirs/cite/adapter.safetensors patches/*.jpg --out scores.csv'
+
+SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.webp')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('adapter', type=Path, help='adapter.safetensors')
+    parser.add_argument('images', type=Path, nargs='+', help='image files, or folders of them')
+    parser.add_argument('--model', help='base model under another name or path')
+    parser.add_argument('--weights', type=Path, help="file with the base model's weights")
+    parser.add_argument('--out', type=Path, help='CSV to write')
+    parser.add_argument('--batch-size', type=int, default=32)
+    parser.add_argument('--device', help='cpu or cuda (default: what there is)')
+
+
+def run(args: argparse.Namespace) -> None:
+    from cite.serving import load
+
+    files = _files(args.images)
+    classifier = load(args.adapter, args.model, args.weights, args.device)
+    result = classifier.predict(files, batch_size=args.batch_size, progress=True)
+    if args.out:
+        result.to_csv(args.out)
+        print(f'{len(files)} patches in {args.out}')
+    else:
+        print(result)
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files += sorted(p for p in path.rglob('*') if p.suffix.lower() in SUFFIXES)
+        else:
+            files.append(path)
+    if not files:
+        raise DataError(f'no images in {", ".join(map(str, paths))}; known: {", ".join(SUFFIXES)}')
+    return files

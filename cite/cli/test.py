@@ -1,0 +1,21 @@
+"""`cite test`: patch and slide results of a checkpoint, or of a zero-shot config."""
+
+from __future__ import annotations
+
+import argparse
+
+from cite.cli.runs import add_run_arguments, config_of
+
+HELP = 'evaluate a checkpoint (or a zero-shot config without one)'
+EXAMPLE = 'cite test quickstart/cite work_dirs/cite/iter_200.pth'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_arguments(parser)
+    parser.add_argument('checkpoint', nargs='?', help='iter_*.pth of the run')
+
+
+def run(args: argparse.Namespace) -> None:
+    from cite.mm.launch import test
+
+    test(config_of(args), args.checkpoint)

@@ -1,0 +1,73 @@
+"""From whatever an image file holds to the square of uint8 pixels that a tower takes.
+
+Nothing here normalises: the vision tower knows its own mean and standard deviation.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+
+from cite.errors import ConfigError
+
+Picture = TypeVar('Picture', Image.Image, Tensor)
+
+
+def to_uint8_tensor(image: Picture) -> Tensor:
+    """RGB picture to a uint8 tensor 3 x H x W; a uint8 tensor 3 x H x W stays as it is."""
+    if isinstance(image, Tensor):
+        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
+            raise TypeError(f'expected uint8 3 x H x W, found {image.dtype} {tuple(image.shape)}')
+        return image
+    return F.pil_to_tensor(image if image.mode == 'RGB' else image.convert('RGB'))
+
+
+class ResizePatch:
+    """To a square of `size` pixels, with antialiasing as Pillow does it.
+
+    Args:
+        size: side of the result.
+        interpolation: `'bicubic'`, `'bilinear'`, `'lanczos'` or `'nearest'`.
+        how: `'squash'`: both sides to `size`. `'shortest'`: the shortest side to `resize`, then a
+            centre crop of `size`.
+        resize: for `'shortest'`, default `size`; e.g. 256 for the customary 256 -> 224.
+
+    A picture that has the size already is returned untouched, not resampled.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        interpolation: str = 'bicubic',
+        how: Literal['squash', 'shortest'] = 'squash',
+        resize: int | None = None,
+    ) -> None:
+        modes = ('bicubic', 'bilinear', 'lanczos', 'nearest')
+        if interpolation not in modes:
+            raise ConfigError(f'interpolation must be one of {modes}, found {interpolation!r}')
+        if how not in ('squash', 'shortest'):
+            raise ConfigError(f"how must be 'squash' or 'shortest', found {how!r}")
+        if how == 'squash' and resize is not None:
+            raise ConfigError("resize goes with how='shortest'; 'squash' resizes to size")
+        if size < 1 or (resize is not None and resize < size):
+            raise ConfigError(f'expected 1 <= size <= resize, found size {size}, resize {resize}')
+        self.size, self.how, self.resize = size, how, size if resize is None else resize
+        self.interpolation = v2.InterpolationMode(interpolation)
+
+    def __call__(self, image: Picture) -> Picture:
+        height, width = F.get_size(image)
+        if self.how == 'squash':
+            target = (self.size, self.size)
+        else:
+            scale = self.resize / min(height, width)
+            target = (round(height * scale), round(width * scale))
+        if target != (height, width):
+            image = F.resize(image, list(target), self.interpolation, antialias=True)
+        if target != (self.size, self.size):
+            image = F.center_crop(image, [self.size, self.size])
+        return image

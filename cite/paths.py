@@ -1,0 +1,44 @@
+"""Where the configs are: beside the package in a checkout, inside it in a wheel."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from cite.errors import ConfigError
+
+
+def configs_dir() -> Path:
+    """Folder of the configs that come with cite.
+
+    Raises:
+        ConfigError: The installation has none.
+    """
+    package = Path(__file__).parent
+    for folder in (package / 'configs', package.parent / 'configs'):
+        if (folder / '_base_').is_dir():
+            return folder
+    raise ConfigError(f'no configs beside {package}; install cite again')
+
+
+def find_config(path: str | Path) -> Path:
+    """A config file, or a name under `configs_dir()` with or without 'configs/' and '.py'.
+
+    Raises:
+        ConfigError: Neither; close names are suggested.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    folder = configs_dir()
+    name = path.with_suffix('.py').as_posix().removeprefix('configs/')
+    if (folder / name).is_file():
+        return folder / name
+    known = [
+        p.relative_to(folder).as_posix()
+        for p in folder.rglob('*.py')
+        if '_base_' not in p.relative_to(folder).parts
+    ]
+    close = difflib.get_close_matches(name, known, n=3)
+    hint = f'Did you mean {" or ".join(close)}?' if close else f'Known: {", ".join(sorted(known))}'
+    raise ConfigError(f'config {path}: no such file. {hint}')
