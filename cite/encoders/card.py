@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from cite.errors import ConfigError
 
-Feature = Literal['token', 'projection']
+Feature = Literal['token', 'pool', 'projection']
 Resize = Literal['shortest', 'squash']
 Interpolation = Literal['bicubic', 'bilinear']
 PosInterp = Literal['timm', 'dino', 'mae']
@@ -37,8 +37,8 @@ class Card:
     Attributes:
         name: The name a config uses.
         arch: timm architecture that builds it.
-        feature: 'token' is the class token behind the last norm, 'projection' CLIP's image
-            embedding.
+        feature: 'token' is the class token behind the last norm; 'pool' is timm's own pooling of the
+            tokens (mean, attention); 'projection' is CLIP's image embedding.
         feature_dim: Length of that feature.
         patch_size: Side of a patch token in pixels.
         image_size: Side of the square input in pixels.

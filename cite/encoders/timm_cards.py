@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cite.encoders.card import Card, PosInterp, Source
+from cite.encoders.card import Card, Feature, Source
 from cite.encoders.hub import fetch
+from cite.encoders.pos_embed import PosInterp
 from cite.errors import ConfigError, ModelError
 
 # classes of ImageNet-1k, -12k and -21k: any other head of a CLIP model is its projection
@@ -138,7 +139,7 @@ def _card(
         return Card(
             name=name,
             arch=arch,
-            feature='projection' if projects else 'token',
+            feature=_feature(model, projects),
             feature_dim=num_classes if projects else model.num_features,
             patch_size=model.patch_embed.patch_size[0],
             image_size=image_size,
@@ -156,6 +157,12 @@ def _card(
         )
     except (ConfigError, TypeError) as error:
         raise ModelError(f'cannot use the preprocessing recorded for {name}: {error}') from error
+
+
+def _feature(model: Any, projects: bool) -> Feature:
+    if projects:
+        return 'projection'
+    return 'token' if model.global_pool == 'token' else 'pool'
 
 
 def _flavour(arch: str, tag: str) -> PosInterp:
@@ -183,9 +190,4 @@ def _outline(name: str, arch: str, kwargs: Mapping[str, Any]) -> Any:
         raise ModelError(f'timm cannot build {arch!r} for {name}: {error}') from error
     if type(model) is not timm.models.VisionTransformer:  # a subclass pools in its own way
         raise ModelError(f'{name} is a {type(model).__name__}, expected a plain VisionTransformer')
-    if not model.has_class_token or model.global_pool != 'token':
-        raise ModelError(
-            f'{name} pools its tokens by {model.global_pool!r}; only models with a class token as '
-            'their feature are supported'
-        )
     return model

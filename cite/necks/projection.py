@@ -82,8 +82,8 @@ class ProjectionNeck(Neck):
         linear = nn.Linear(self.in_features, self.out_features, bias=self.has_bias)
         with torch.no_grad():
             INITS[self.init](linear.weight)
-        self.register_parameter('weight', linear.weight)
-        self.register_parameter('bias', linear.bias)
+        self.weight = nn.Parameter(linear.weight.detach())
+        self.bias = nn.Parameter(linear.bias.detach()) if self.has_bias else None
 
     def forward(self, features: Tensor) -> Tensor:
         projected = nn.functional.linear(self.act_before(features), self.weight, self.bias)
