@@ -3,24 +3,29 @@
 Tensors are the classifier's state dict (prompts, neck, head, anchors; no frozen weight). The metadata
 is JSON: how to build the parts again, the digest of the tower they belong to, and what decided them.
 No pickle, no code. The file is all that is needed beside the base model.
+
+A file may come from anybody, so its description is checked before anything is built from it
+(`cite.serving.rebuild`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from cite.anchors import Anchors
 from cite.atomic import write_bytes
-from cite.classifier import Classifier, assemble
-from cite.errors import CheckpointError, ConfigError
+from cite.encoders.towers.vit import VisionTower
+from cite.errors import CheckpointError
+from cite.precision import PRECISIONS
 
 FORMAT = 1
+KEY = 'cite'
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,20 @@ class AdapterInfo:
     format: int = FORMAT
 
 
+_KINDS: dict[str, tuple[type, ...]] = {
+    'backbone': (dict,),
+    'neck': (dict, type(None)),
+    'head': (dict,),
+    'classes': (list,),
+    'tower_digest': (str,),
+    'preprocessing': (dict,),
+    'precision': (str,),
+    'anchors': (dict,),
+    'training': (dict,),
+    'format': (int,),
+}
+
+
 def save_adapter(path: str | Path, state: Mapping[str, torch.Tensor], info: AdapterInfo) -> None:
     """Writes an adapter atomically.
 
@@ -59,7 +78,7 @@ def save_adapter(path: str | Path, state: Mapping[str, torch.Tensor], info: Adap
     from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    write_bytes(path, save(tensors, {'cite': json.dumps(asdict(info))}))
+    write_bytes(path, save(tensors, {KEY: json.dumps(asdict(info))}))
 
 
 def read_info(path: str | Path) -> AdapterInfo:
@@ -68,70 +87,21 @@ def read_info(path: str | Path) -> AdapterInfo:
     Raises:
         CheckpointError: No such file, no safetensors file, or one that is no adapter.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f'adapter {path}: no such file')
-    try:
-        with safe_open(path, 'pt') as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f'adapter {path} cannot be read: it is damaged or no safetensors file ({error})'
-        ) from error
-    if 'cite' not in metadata:
-        raise CheckpointError(
-            f'{path} is a safetensors file, but no adapter of cite: its metadata lack the key `cite`'
-        )
-    content = json.loads(metadata['cite'])
-    if content.get('format') != FORMAT:
-        raise CheckpointError(
-            f'adapter {path} has format {content.get("format")}, this version reads {FORMAT}; '
-            'use the version of cite that wrote it'
-        )
-    return AdapterInfo(**content)
+    with _opened(path) as file:
+        return _info(file.metadata() or {}, path)
 
 
-def load_adapter(
-    path: str | Path, model: str | None = None, weights: str | Path | None = None
-) -> tuple[Classifier, AdapterInfo]:
-    """Builds the classifier that an adapter describes, on its base model.
-
-    Args:
-        path: The adapter file.
-        model: Base model under another name or at another place than where it was trained.
-        weights: File of the base model's weights, where they are not found by name.
+def read_adapter(path: str | Path) -> tuple[AdapterInfo, dict[str, torch.Tensor]]:
+    """The metadata and the tensors of an adapter file.
 
     Raises:
-        CheckpointError: A damaged file, or a base model with another digest.
-        ModelError: The base model cannot be had.
+        CheckpointError: As `read_info`.
     """
-    from safetensors.torch import load_file
-
-    info = read_info(path)
-    state = load_file(path)
-    backbone = dict(info.backbone)
-    if model is not None:
-        backbone['model'] = model
-    if weights is not None:
-        backbone['weights'] = str(weights)
-    head = dict(info.head)
-    if 'head.anchors' in state:
-        texts = tuple(head.pop('texts'))
-        head.update(texts=texts, anchors=Anchors(state['head.anchors'], texts, info.anchors))
-    try:
-        classifier = assemble(backbone, info.neck, head, info.classes)
-    except ConfigError as error:
-        raise CheckpointError(f'adapter {path} does not fit its base model: {error}') from error
-    check_digest(str(path), info.tower_digest, classifier)
-    try:
-        classifier.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f'adapter {path} does not fit its own description: {error}'
-        ) from error
-    return classifier.eval(), info
+    path = Path(path)
+    with _opened(path) as file:
+        info = _info(file.metadata() or {}, path)
+        return info, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 def check_digest(what: str, expected: str, classifier: Any) -> None:
@@ -140,10 +110,81 @@ def check_digest(what: str, expected: str, classifier: Any) -> None:
     Raises:
         CheckpointError: Naming both digests.
     """
-    tower = classifier.backbone
+    check_tower(what, expected, classifier.backbone)
+
+
+def check_tower(what: str, expected: str, tower: VisionTower) -> None:
+    """As `check_digest`, before there is a classifier."""
     if tower.digest != expected:
         raise CheckpointError(
             f'{what} was trained on a base model with digest {expected[:12]}, but {tower.card.name} '
             f'as loaded here has {tower.digest[:12]}. Use the same model, weights and image size as '
             'in training'
         )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The safetensors file; what goes wrong in reading it is told in one line."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise CheckpointError(f'adapter {path}: {"a folder" if path.is_dir() else "no such file"}')
+    try:
+        with safe_open(path, 'pt') as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f'adapter {path} cannot be read: it is damaged or no safetensors file '
+            f'({" ".join(str(error).split())})'
+        ) from error
+
+
+def _info(metadata: Mapping[str, str], path: Path) -> AdapterInfo:
+    if KEY not in metadata:
+        raise CheckpointError(
+            f'{path} is a safetensors file, but no adapter of cite: its metadata lack the key `{KEY}`'
+        )
+    try:
+        content = json.loads(metadata[KEY])
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f'adapter {path}: its metadata are no JSON ({error})') from error
+    found = content.get('format') if isinstance(content, dict) else None
+    if found != FORMAT:
+        raise CheckpointError(
+            f'adapter {path} has format {found}, this version reads {FORMAT}; '
+            'use the version of cite that wrote it'
+        )
+    problem = _problem(content)
+    if problem:
+        raise CheckpointError(
+            f'adapter {path}: its metadata are not as cite writes them: {problem}'
+        )
+    return AdapterInfo(**content)
+
+
+def _problem(content: dict[str, Any]) -> str | None:
+    """What is wrong with the metadata, if anything."""
+    unknown, missing = content.keys() - _KINDS.keys(), _KINDS.keys() - content.keys()
+    if unknown or missing:
+        return f'unknown keys {sorted(unknown)[:5]}, missing keys {sorted(missing)[:5]}'
+    for name, kinds in _KINDS.items():
+        if not isinstance(content[name], kinds):
+            return f'{name} is of type {type(content[name]).__name__}'
+    classes, head = content['classes'], content['head']
+    if not _strings(classes) or len(set(classes)) != len(classes):
+        return 'classes are no list of different names'
+    if not isinstance(content['backbone'].get('model'), str):
+        return 'backbone names no model'
+    if content['precision'] not in ('auto', *PRECISIONS):
+        return f'unknown precision {content["precision"]!r}'
+    foreign = sorted({'text_encoder', 'anchors', 'template'} & head.keys())
+    if foreign:  # stored anchors stand in their place: loading runs no text encoder
+        return f'head has {", ".join(foreign)}'
+    if not _strings(head.get('texts', ['-'])):
+        return 'texts are no list of texts'
+    return None
+
+
+def _strings(values: Any) -> bool:
+    return isinstance(values, list) and bool(values) and all(isinstance(v, str) for v in values)

@@ -12,6 +12,7 @@ from cite.encoders.vision import load_vision
 from cite.errors import ConfigError
 from cite.heads import HEADS, Head
 from cite.necks import NECKS, Neck
+from cite.registry import check_options
 
 
 class Classifier(nn.Module):
@@ -55,7 +56,12 @@ def assemble(
     head: Mapping[str, Any] | Head,
     classes: Sequence[str],
 ) -> Classifier:
-    """Builds a classifier from the `backbone`, `neck` and `head` of a config."""
+    """Builds a classifier from the `backbone`, `neck` and `head` of a config.
+
+    Raises:
+        ConfigError: An unknown type or option, or parts that do not fit each other.
+        ModelError: The tower or the text encoder cannot be had.
+    """
     if not isinstance(backbone, VisionTower):
         options = dict(backbone)
         kind = options.pop('type', 'VisionTower')
@@ -64,6 +70,7 @@ def assemble(
                 f"model.backbone.type must be 'VisionTower', found {kind!r}; the model is chosen by "
                 'model.backbone.model'
             )
+        check_options('model.backbone', load_vision, options)
         backbone = load_vision(**options)
     return Classifier(
         backbone, NECKS.build(neck) if neck is not None else None, HEADS.build(head), classes

@@ -46,16 +46,18 @@ def hide_frozen(owner: nn.Module, child: str) -> None:
         for name in _frozen_names(module, child):
             state.pop(prefix + name, None)
 
+    prefixes: list[str] = []
+
+    def note_prefix(_module: nn.Module, _state: dict[str, Any], prefix: str, *_: object) -> None:
+        prefixes[:] = [prefix]  # of whatever the owner sits in; `forgive` is not told
+
     def forgive(module: nn.Module, incompatible: Any) -> None:
-        frozen = _frozen_names(module, child)
-        # the keys carry the prefix of whatever the owner sits in, which a hook is not told
-        incompatible.missing_keys[:] = [
-            key
-            for key in incompatible.missing_keys
-            if not any(key == name or key.endswith('.' + name) for name in frozen)
-        ]
+        frozen = {prefixes[0] + name for name in _frozen_names(module, child)}
+        missing = incompatible.missing_keys
+        missing[:] = [key for key in missing if key not in frozen]
 
     owner.register_state_dict_post_hook(drop)
+    owner.register_load_state_dict_pre_hook(note_prefix)
     owner.register_load_state_dict_post_hook(forgive)
 
 

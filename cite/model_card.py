@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,20 +22,21 @@ def model_card(info: AdapterInfo, results: Mapping[str, Any] | None = None) -> s
     card = get_card(info.backbone['model'])
     training = info.training
     lines = [
-        f'# Adapter of {card.name}: {", ".join(info.classes)}',
+        f'# Adapter of {_text(card.name)}: {_text(", ".join(info.classes))}',
         '',
         '**For research use, not for diagnosis.**',
         '',
         '## Base model',
-        f'- {card.name}, {card.citation}; licence of its weights: {card.licence}. An adapter is used '
-        'under the terms of its base model.',
-        f'- Weights digest: `{info.tower_digest}`',
-        *([f'- Note: {card.note}'] if card.note else []),
+        f'- {_text(card.name)}, {_text(card.citation)}; licence of its weights: '
+        f'{_text(card.licence)}. An adapter is used under the terms of its base model.',
+        f'- Weights digest: {_code(info.tower_digest)}',
+        *([f'- Note: {_text(card.note)}'] if card.note else []),
         '',
         '## What was trained',
-        f'- {training.get("trained_parameters", "?"):,} parameters: {training.get("tuning", "?")}, '
-        f'head {training.get("head", "?")}; {training.get("iterations", "?")} iterations, seed '
-        f'{training.get("seed", "?")}, precision {info.precision}',
+        f'- {_count(training.get("trained_parameters"))} parameters: '
+        f'{_code(training.get("tuning", "?"))}, head {_code(training.get("head", "?"))}; '
+        f'{_count(training.get("iterations"))} iterations, seed {_text(training.get("seed", "?"))}, '
+        f'precision {_text(info.precision)}',
         *_data_lines(training.get('data', {})),
         *_text_lines(info),
         '',
@@ -47,18 +49,18 @@ def model_card(info: AdapterInfo, results: Mapping[str, Any] | None = None) -> s
         lines.append('Not tested yet: `cite test CONFIG CHECKPOINT` fills this in.')
     else:
         test = results.get('about', {}).get('data', {}).get('test', {})
-        lines += [f'On `{test.get("source", "?")}`:', '', markdown_table(dict(results))]
+        lines += [f'On {_code(test.get("source", "?"))}:', '', markdown_table(dict(results))]
     versions = ', '.join(f'{k} {v}' for k, v in training.get('versions', {}).items())
-    return '\n'.join([*lines, '', '## Versions', versions, ''])
+    return '\n'.join([*lines, '', '## Versions', _text(versions), ''])
 
 
 def _data_lines(data: Mapping[str, Any]) -> list[str]:
     train = data.get('train', {})
-    line = f'- Training data: `{train.get("source", "?")}`'
+    line = f'- Training data: {_code(train.get("source", "?"))}'
     if 'sha256' in train:
-        line += f', sha256 `{train["sha256"][:16]}…`'
+        line += f', sha256 {_code(train["sha256"])}'
     if train.get('split_hash'):
-        line += f', split `{train["split_hash"][:16]}…`'
+        line += f', split {_code(train["split_hash"])}'
     return [line]
 
 
@@ -66,12 +68,11 @@ def _text_lines(info: AdapterInfo) -> list[str]:
     if not info.anchors:
         return []
     texts = [
-        f'  - {name}: “{text}”' for name, text in zip(info.classes, info.head['texts'], strict=True)
+        f'  - {_text(name)}: “{_text(text)}”'
+        for name, text in zip(info.classes, info.head['texts'], strict=True)
     ]
-    return [
-        f'- Text anchors by {info.anchors.get("model")} ({info.anchors.get("pooling")}):',
-        *texts,
-    ]
+    model, pooling = info.anchors.get('model', '?'), info.anchors.get('pooling', '?')
+    return [f'- Text anchors by {_text(model)} ({_text(pooling)}):', *texts]
 
 
 def _input_line(preprocessing: Mapping[str, Any]) -> str:
@@ -82,3 +83,17 @@ def _input_line(preprocessing: Mapping[str, Any]) -> str:
     if preprocessing.get('mpp'):
         line += f', {preprocessing["mpp"]} microns per pixel'
     return line
+
+
+def _text(value: object) -> str:
+    """On one line, with nothing in it that Markdown or HTML would take for a sign of its own."""
+    return re.sub(r'([\\`*_\[\]<>|~$&])', r'\\\1', ' '.join(str(value).split()))
+
+
+def _code(value: object) -> str:
+    """As it is, on one line, in a code span; the spans of Markdown know no escapes."""
+    return '`' + ' '.join(str(value).replace('`', "'").split()) + '`'
+
+
+def _count(value: object) -> str:
+    return f'{value:,}' if isinstance(value, int) else '?'

@@ -80,13 +80,14 @@ class Registry:
             **context: Arguments that the caller supplies beside the options of the spec.
 
         Raises:
-            ConfigError: No `type`, an unknown type, or an option that the class does not take.
+            ConfigError: No `type`, an unknown type, an option that the class does not take, or one
+                that it needs and was not given.
         """
         if isinstance(spec, str):
             spec = {'type': spec}
-        if not isinstance(spec, Mapping):
+        if not isinstance(spec, Mapping | int | float | list | tuple | None):
             return spec
-        options = dict(spec)
+        options = dict(spec) if isinstance(spec, Mapping) else {}
         name = options.pop('type', None)
         if isinstance(name, type):
             cls = name
@@ -94,27 +95,39 @@ class Registry:
             cls = self.get(name)
         else:
             raise ConfigError(
-                f'a {self.kind} needs a `type`, found {dict(spec)!r}. Known: '
-                f'{", ".join(self.names())}'
+                f'a {self.kind} needs a `type`, found {spec!r}. Known: {", ".join(self.names())}'
             )
-        self._check_options(cls, options)
+        check_options(f'{self.kind} {cls.__name__}', cls, {**options, **context})
         return cls(**options, **context)
-
-    def _check_options(self, cls: type, options: Mapping[str, Any]) -> None:
-        parameters = inspect.signature(cls).parameters
-        if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-            return
-        unknown = [name for name in options if name not in parameters]
-        if unknown:
-            raise ConfigError(
-                f'{self.kind} {cls.__name__} has no option {", ".join(map(repr, unknown))}; '
-                f'it takes: {", ".join(parameters) or "none"}'
-            )
 
     def _import_modules(self) -> None:
         if self._imported:
             return
-        self._imported = True
         package = importlib.import_module(self.package)
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f'{self.package}.{module.name}')
+        self._imported = True
+
+
+def check_options(what: str, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Refuses options that a class or function does not take, before Python does it by traceback.
+
+    Args:
+        what: Names it in the message.
+        function: The class or function.
+        options: Keyword arguments for it.
+
+    Raises:
+        ConfigError: An unknown option, or a missing one that has no default.
+    """
+    parameters = inspect.signature(function).parameters
+    takes = f'it takes: {", ".join(parameters) or "none"}'
+    named = [p for p in parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    missing = [p.name for p in named if p.default is p.empty and p.name not in options]
+    if missing:
+        raise ConfigError(f'{what} needs the option {", ".join(map(repr, missing))}; {takes}')
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    unknown = [name for name in options if name not in parameters]
+    if unknown:
+        raise ConfigError(f'{what} has no option {", ".join(map(repr, unknown))}; {takes}')

@@ -17,6 +17,7 @@ from typing import Any
 
 from cite.anchors.anchors import Anchors
 from cite.atomic import write_bytes
+from cite.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
@@ -42,19 +43,19 @@ def load(
     from safetensors import SafetensorError, safe_open
 
     path = _path(settings, texts)
-    if not path.is_file():
-        return None
     try:
         with safe_open(path, 'pt') as file:
-            provenance = json.loads(file.metadata()['provenance'])
-            embeddings = file.get_tensor('embeddings')
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+            provenance = dict(json.loads((file.metadata() or {})['provenance']))
+            anchors = Anchors(file.get_tensor('embeddings'), tuple(texts), provenance)
+    except FileNotFoundError:
+        return None
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, ConfigError) as error:
         logger.warning('anchor cache %s is damaged (%s) and is made anew', path, error)
         return None
     if fingerprint is not None and provenance.get('fingerprint') != fingerprint:
         logger.warning('%s has changed since its anchors were cached: embedding again', path)
         return None
-    return Anchors(embeddings, tuple(texts), provenance)
+    return anchors
 
 
 def store(settings: Mapping[str, Any], anchors: Anchors) -> None:

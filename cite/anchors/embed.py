@@ -9,7 +9,7 @@ from typing import Any
 from cite.anchors import cache
 from cite.anchors.anchors import Anchors
 from cite.encoders.text import TEXT_ENCODERS, FrozenTextEncoder
-from cite.errors import ConfigError
+from cite.encoders.text.base import check_texts
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +25,10 @@ def embed_texts(
             encoder. It is freed afterwards, unless the caller holds it.
 
     Raises:
-        ConfigError: No texts, a text longer than the encoder takes, or an unknown pooling.
+        ConfigError: No texts, an empty one, one longer than the encoder takes, or an unknown pooling.
         ModelError: The encoder cannot be had, or lacks the weights that the pooling needs.
     """
-    if isinstance(texts, str) or not texts or not all(isinstance(text, str) for text in texts):
-        raise ConfigError(f'texts must be a list with one string per class, found {texts!r}')
+    check_texts(texts)
     if isinstance(text_encoder, str):
         text_encoder = {'type': 'TextEncoder', 'model': text_encoder}
     encoder: FrozenTextEncoder = TEXT_ENCODERS.build(text_encoder)

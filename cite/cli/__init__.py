@@ -1,16 +1,18 @@
 """The command line: `cite VERB …`. One thin module per verb; the work is done elsewhere.
 
-Bad input ends with exit code 2 and one line; `--debug` shows the traceback instead.
+Bad input ends with exit code 2 and one line; `--debug` shows the traceback instead. The modules of
+the verbs import what they need when they run, so that help and mistakes are quick.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 from cite import __version__
+from cite.cli.parsing import Parser, add_command, add_debug
 from cite.errors import CiteError
 
 VERBS = ('prepare', 'train', 'test', 'predict', 'report', 'models', 'doctor')
@@ -18,7 +20,28 @@ VERBS = ('prepare', 'train', 'test', 'predict', 'report', 'models', 'doctor')
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a verb; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    args = build_parser().parse_args(argv)
+    try:
+        args.run(args)
+        sys.stdout.flush()  # a pipe that was closed is noticed here
+    except KeyboardInterrupt:
+        print(f'cite {args.verb}: interrupted', file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `cite models | head`
+        # Python flushes once more when it exits, and would complain again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (CiteError, OSError) as error:
+        if args.debug:
+            raise
+        print(f'cite {args.verb}: error: {one_line(error)}', file=sys.stderr)
+        return 2
+    return 0
+
+
+def build_parser() -> Parser:
+    """The parser of all verbs; parsed arguments hold the function to run in `run`."""
+    parser = Parser(
         prog='cite',
         description='Adapt frozen pathology encoders with a few trained weights and text anchors.',
     )
@@ -26,28 +49,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbs = parser.add_subparsers(dest='verb', required=True, metavar='VERB')
     for verb in VERBS:
         module = importlib.import_module(f'cite.cli.{verb}')
-        sub = verbs.add_parser(
-            verb,
-            help=module.HELP,
-            description=module.HELP,
-            epilog=f'example:\n  {module.EXAMPLE}',
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+        sub = add_command(verbs, verb, module.HELP, module.EXAMPLE)
         module.add_arguments(sub)
-        sub.add_argument('--debug', action='store_true', help='show tracebacks')
         sub.set_defaults(run=module.run)
-    args = parser.parse_args(argv)
-    try:
-        args.run(args)
-    except CiteError as error:
-        if args.debug:
-            raise
-        print(f'cite {args.verb}: error: {error}', file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f'cite {args.verb}: interrupted', file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # `cite models | head`
-        sys.stderr.close()
-        return 0
-    return 0
+    return parser
+
+
+def one_line(error: CiteError | OSError) -> str:
+    """What happened, without the line breaks and tracebacks that some messages carry."""
+    if isinstance(error, OSError) and error.strerror:
+        names = ' -> '.join(str(name) for name in (error.filename, error.filename2) if name)
+        return f'{names}: {error.strerror}' if names else error.strerror
+    text = str(error) or type(error).__name__
+    if 'Original Traceback' in text:  # a data loader's worker sends its traceback as text
+        text = text.rpartition(f'{type(error).__name__}: ')[2]
+    return ' '.join(line.strip() for line in text.strip().splitlines())

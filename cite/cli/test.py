@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from cite.cli.runs import add_run_arguments, config_of
+from cite.cli.runs import add_run_arguments, config_of, require_checkpoint
 
 HELP = 'evaluate a checkpoint (or a zero-shot config without one)'
 EXAMPLE = 'cite test quickstart/cite work_dirs/cite/iter_200.pth'
+
+NO_CHECKPOINT = (None, 'none')
+"""`mim test` insists on a checkpoint, so 'none' stands for none there; it does so here too."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    if args.checkpoint not in NO_CHECKPOINT:
+        require_checkpoint(args.checkpoint)
+    cfg = config_of(args)
+
     from cite.mm.launch import test
 
-    test(config_of(args), args.checkpoint)
+    test(cfg, args.checkpoint)

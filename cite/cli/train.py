@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cite.cli.runs import add_run_arguments, config_of
+from cite.cli.runs import add_run_arguments, config_of, require_checkpoint
 
 HELP = 'train a config'
 EXAMPLE = 'cite train quickstart/cite --cfg-options train_cfg.max_iters=50'
@@ -23,6 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    if isinstance(args.resume, str):
+        require_checkpoint(args.resume)
+    cfg = config_of(args)
+
     from cite.mm.launch import train
 
-    train(config_of(args), args.resume)
+    train(cfg, args.resume)

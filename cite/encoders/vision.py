@@ -16,7 +16,7 @@ from cite.encoders.sources import resolve_weights
 from cite.encoders.state_file import read_state
 from cite.encoders.towers.vit import VisionTower
 from cite.encoders.zoo import get_card
-from cite.errors import ModelError
+from cite.errors import ConfigError, ModelError
 from cite.tuning import TUNINGS, Tuning
 
 if TYPE_CHECKING:
@@ -47,16 +47,17 @@ def load_vision(
         pretrained: False gives random weights from a fixed seed, for tests.
         image_size: Side of the square input in pixels; default: the card's. Positional embeddings are
             interpolated as the model's authors do it.
-        mean, std: Normalisation other than the card's, in 0…1.
+        mean, std: Normalisation other than the card's, of RGB in 0…1.
         tuning: What trains inside: `dict(type='VisualPrompt', …)`, or nothing.
 
     Raises:
-        ModelError: An unknown model, or weights that cannot be had.
+        ModelError: An unknown model, weights that cannot be had, or an image size that does not fit.
+        ConfigError: A mean or std that is not three numbers, or an unknown tuning.
         CheckpointError: Weights with a missing, unexpected or misshapen tensor.
     """
     card = get_card(model)
     if mean is not None or std is not None:
-        card = replace(card, mean=_rgb(mean or card.mean), std=_rgb(std or card.std))
+        card = replace(card, mean=_rgb('mean', mean or card.mean), std=_rgb('std', std or card.std))
     trunk = _random_trunk(card, image_size or card.image_size)
     if pretrained and (weights is not None or card.source is not None or card.weights is not None):
         found = resolve_weights(card, weights)
@@ -69,7 +70,7 @@ def load_vision(
 def _random_trunk(card: Card, image_size: int) -> VisionTransformer:
     import timm
 
-    if image_size % card.patch_size:
+    if image_size < card.patch_size or image_size % card.patch_size:
         raise ModelError(
             f'{card.name} cuts images into patches of {card.patch_size} pixels; image_size must be a '
             f'multiple of it, found {image_size}'
@@ -80,6 +81,9 @@ def _random_trunk(card: Card, image_size: int) -> VisionTransformer:
         return timm.create_model(card.arch, pretrained=False, **kwargs)  # type: ignore[return-value]
 
 
-def _rgb(values: Sequence[float]) -> tuple[float, float, float]:
+def _rgb(what: str, values: Sequence[float]) -> tuple[float, float, float]:
+    lowest = 0 if what == 'mean' else 1e-6
+    if len(values) != 3 or not all(lowest <= value <= 1 for value in values):
+        raise ConfigError(f'{what} must be three numbers for RGB in 0…1, found {tuple(values)}')
     red, green, blue = values
     return red, green, blue

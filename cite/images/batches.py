@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cite.errors import DataError
-from cite.images.read import load_rgb
+from cite.errors import ConfigError, DataError
+from cite.images.read import _to_rgb, load_rgb
 from cite.images.resize import ResizePatch, to_uint8_tensor
 
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ def image_batches(
 
     Raises:
         DataError: A file that is missing or damaged, an array or tensor of another form.
+        ConfigError: A batch size below 1.
     """
+    if batch_size < 1:
+        raise ConfigError(f'batch_size must be at least 1, found {batch_size}')
     if isinstance(images, str | Path | Image.Image) or getattr(images, 'ndim', 0) == 3:
         one: Any = images
         images = [one]
@@ -53,7 +56,7 @@ def _picture(image: Any) -> Image.Image | Tensor:
     if isinstance(image, str | Path):
         return load_rgb(image)
     if isinstance(image, Image.Image):
-        return image.convert('RGB')
+        return _to_rgb(image, Path('image'))  # as from a file: transparency, 16 bit
     if isinstance(image, Tensor):
         if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
             raise DataError(

@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from cite.errors import ConfigError
+from cite.mm.messages import clear_errors
 from cite.mm.runner import CiteRunner
 from cite.paths import find_config
 
@@ -52,8 +53,9 @@ def load_config(
     if seed is not None:
         cfg.setdefault('randomness', ConfigDict())
         cfg.randomness.seed = seed
-    if 'LOCAL_RANK' in os.environ and 'launcher' not in cfg:
-        cfg.launcher = 'pytorch'  # under torchrun
+    if cfg.get('launcher', 'none') in ('none', 'pytorch'):
+        # decided by how this run was started; a written config tells how another one was
+        cfg.launcher = 'pytorch' if 'LOCAL_RANK' in os.environ else 'none'
     return cfg
 
 
@@ -62,12 +64,14 @@ def train(cfg: Config, resume: str | bool = False) -> CiteRunner:
     cfg.resume = bool(resume)
     if isinstance(resume, str):
         cfg.load_from = resume
-    runner = CiteRunner.from_cfg(cfg)
-    runner.train()
+    with clear_errors():
+        runner = CiteRunner.from_cfg(cfg)
+        runner.train()
     return runner
 
 
 def test(cfg: Config, checkpoint: str | None = None) -> dict[str, float]:
     """Evaluates on the test set; writes results.json and predictions.parquet into the run folder."""
     cfg.load_from = checkpoint
-    return CiteRunner.from_cfg(cfg).test()
+    with clear_errors():
+        return CiteRunner.from_cfg(cfg).test()

@@ -45,6 +45,7 @@ class CiteTrainLoop(IterBasedTrainLoop):
                 f'{type(self.dataloader.sampler).__name__}'
             )
         self._max_iters = int(max_iters)
+        self.dataloader.batch_sampler.num_iters = self._max_iters  # workers fetch ahead, no further
         self._max_epochs = 1
         self._epoch = 0
         self._iter = 0

@@ -31,15 +31,20 @@ def resolve(cfg: Config, device: str) -> Config:
         device: 'cuda' or 'cpu'.
 
     Raises:
-        ConfigError: No classes, or data sets with different ones; an unknown backbone or precision.
+        ConfigError: A part that is missing; no classes, or data sets with different ones; an unknown
+            precision.
+        ModelError: An unknown backbone.
     """
     cfg = deepcopy(cfg)
     _require(cfg)
     _runner(cfg)
+    _schedule(cfg)
     _model(cfg, device)
     for name, loader in _loaders(cfg):
         _loader(loader, training=name == 'train_dataloader', device=device)
         _pipeline(loader.dataset, cfg)
+        if cfg.get('data_root') is not None:
+            loader.dataset.setdefault('data_root', cfg.data_root)
         if name == 'train_dataloader':
             loader.dataset.setdefault('seed', cfg.randomness.seed)
         else:
@@ -53,28 +58,50 @@ def _require(cfg: Config) -> None:
     for key in ('model', 'test_dataloader'):
         if cfg.get(key) is None:
             raise ConfigError(f'the config has no `{key}`; see configs/_base_ for what one holds')
+    for key in ('backbone', 'head'):
+        if cfg.model.get(key) is None:
+            raise ConfigError(f'the config has no `model.{key}`; see configs/_base_/models')
     if cfg.get('load_from') in ('none', 'None', ''):
         cfg.load_from = None  # `mim test` insists on a checkpoint; zero-shot has none
 
 
 def _runner(cfg: Config) -> None:
     cfg.setdefault('randomness', ConfigDict())
-    cfg.randomness.setdefault('seed', 0)
+    if cfg.randomness.get('seed') is None:  # mmengine would draw one
+        cfg.randomness.seed = 0
     train_cfg = cfg.get('train_cfg')
     if train_cfg:
+        if not train_cfg.get('max_iters') or 'by_epoch' in train_cfg:
+            raise ConfigError(
+                f'training counts iterations: train_cfg=dict(max_iters=…), found {dict(train_cfg)}'
+            )
         train_cfg.setdefault('type', 'CiteTrainLoop')
-        if cfg.get('val_dataloader') is None:
-            cfg.val_cfg = cfg.val_evaluator = None
-    if cfg.get('val_dataloader') is not None and not cfg.get('val_cfg'):
+    if cfg.get('val_dataloader') is None:
+        cfg.val_cfg = cfg.val_evaluator = None
+    elif not cfg.get('val_cfg'):
         cfg.val_cfg = ConfigDict()
     if cfg.get('test_cfg') is None:
         cfg.test_cfg = ConfigDict()
     cfg.setdefault('log_processor', ConfigDict(by_epoch=False))
 
 
+def _schedule(cfg: Config) -> None:
+    """A cosine that names no end falls until the end of the training."""
+    schedulers = cfg.get('param_scheduler') or ()
+    for scheduler in [schedulers] if isinstance(schedulers, ConfigDict) else schedulers:
+        endless = scheduler.get('T_max') is None and scheduler.get('end') is None
+        if scheduler.get('type') == 'CosineAnnealingLR' and endless and cfg.get('train_cfg'):
+            scheduler.setdefault('T_max', cfg.train_cfg.max_iters - scheduler.get('begin', 0))
+
+
 def _model(cfg: Config, device: str) -> None:
     model = cfg.model
-    model.setdefault('classes', list(_classes(cfg)))
+    for part in ('neck', 'head'):
+        if isinstance(model.get(part), str):
+            model[part] = ConfigDict(type=model[part])
+    classes = list(_classes(cfg))
+    if list(model.setdefault('classes', classes)) != classes:
+        raise ConfigError(f'model.classes {list(model.classes)} differ from the data set\'s {classes}')
     wanted = 'auto' if _amp_asked(cfg) else model.get('precision', 'auto')
     model.precision = settle_precision(wanted, device)
     encoder = model.head.get('text_encoder')
@@ -134,7 +161,7 @@ def _loader(loader: ConfigDict, training: bool, device: str) -> None:
 
 
 def _pipeline(dataset: ConfigDict, cfg: Config) -> None:
-    """Every patch reaches the tower in its size, by its authors' way of resizing."""
+    """Every patch reaches the tower in its size, by its authors' way unless another is asked for."""
     card = get_card(cfg.model.backbone.model)
     size = cfg.model.backbone.image_size
     pipeline = list(dataset.get('pipeline') or ())
@@ -142,7 +169,10 @@ def _pipeline(dataset: ConfigDict, cfg: Config) -> None:
         pipeline.insert(0, ConfigDict(type='ResizePatch'))
     for step in pipeline:
         if step.get('type') == 'ResizePatch':
-            for option, value in resize_options(card, size).items():
+            options = resize_options(card, size)
+            if step.get('how', options['how']) != options['how']:
+                options.pop('resize', None)  # it goes with the authors' way
+            for option, value in options.items():
                 step.setdefault(option, value)
     dataset.pipeline = pipeline
 

@@ -5,6 +5,8 @@ Where mmengine does something else, and why it is overridden, is said at each me
 
 from __future__ import annotations
 
+import copy
+import itertools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import all_gather_object, barrier, get_rank, is_main_process
+from mmengine.hooks import EMAHook
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
@@ -31,6 +34,10 @@ from cite.mm.checkpoint import (
 from cite.mm.messages import install_clear_errors
 from cite.mm.metric import PatchSlideMetric
 from cite.mm.resolve import resolve
+
+TRAIN_CONFIG, TEST_CONFIG = 'config.py', 'config_test.py'
+
+_RUNS = itertools.count()
 
 
 @RUNNERS.register_module()
@@ -71,6 +78,10 @@ class CiteRunner(Runner):
             if not torch.distributed.is_initialized():
                 torch.distributed.init_process_group('gloo')
         super().setup_env(env_cfg)
+        # mmengine's logs and message hubs go by the second: two runs of one would share theirs
+        number = next(_RUNS)
+        if number:
+            self._timestamp += f'_{number}'
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """mmengine names a GPU to its wrapper, which a model on the CPU refuses."""
@@ -95,6 +106,7 @@ class CiteRunner(Runner):
             if head is None:
                 raise
             built = super().build_model({**model, 'head': head})  # type: ignore[dict-item]
+        _ = built.backbone.digest  # taken before anything could touch the weights
         if first:
             barrier()
         return built
@@ -104,7 +116,8 @@ class CiteRunner(Runner):
         head = model.get('head', {}) if isinstance(model, Mapping) else {}
         if path is None or 'text_encoder' not in head:
             return None
-        anchors = anchors_of_checkpoint(path, head.get('texts'))
+        template = head.get('template', '{}')
+        anchors = anchors_of_checkpoint(path, [template.format(t) for t in head.get('texts', ())])
         if anchors is None:
             return None
         self.logger.warning(f'the text encoder is not at hand; anchors taken from {path}')
@@ -146,7 +159,13 @@ class CiteRunner(Runner):
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
         """mmengine stores no random state; here every process gets its own back."""
+        seed = self.seed
         super().resume(filename, *args, **kwargs)
+        if self.seed != seed:  # mmengine takes the checkpoint's, but the data go by the config's
+            raise CheckpointError(
+                f'{filename} was trained with seed {self.seed}, the config has {seed}; resume with '
+                f'randomness.seed={self.seed}'
+            )
         states = torch.load(filename, map_location='cpu', weights_only=True).get('random_state')
         if states and len(states) == self.world_size:
             restore_random_state(states[self.rank])
@@ -165,6 +184,8 @@ class CiteRunner(Runner):
         temporary = Path(out_dir) / f'.{filename}.tmp'
         try:
             super().save_checkpoint(out_dir, temporary.name, *args, **kwargs)
+            with temporary.open('rb') as file:
+                os.fsync(file.fileno())  # on the disk before the name points to it
             temporary.replace(final)
         except OSError as error:
             raise CheckpointError(
@@ -177,8 +198,14 @@ class CiteRunner(Runner):
     # -- running -----------------------------------------------------------------------------------
 
     def train(self) -> nn.Module:
-        self._write_config('config.py')
-        return super().train()
+        if self._train_loop is None:
+            raise ConfigError(
+                'the config has no training (train_cfg, train_dataloader, optim_wrapper). Evaluate it '
+                'as it is: cite test CONFIG'
+            )
+        model = super().train()
+        self._has_loaded = True  # `test` in the same process takes these weights
+        return model
 
     def test(self) -> dict[str, float]:
         if self._load_from is None and not self._has_loaded and trainable(self.bare_model):
@@ -186,8 +213,9 @@ class CiteRunner(Runner):
                 'this model has trained weights: give the checkpoint to test (cite test CONFIG '
                 'CHECKPOINT)'
             )
-        self._write_config('config_test.py')
         self._test_loop: Any = self.build_test_loop(self._test_loop)
+        self.load_or_resume()  # first, so that the record of the run names the checkpoint
+        self.write_config(TEST_CONFIG)
         metrics = [m for m in self.test_evaluator.metrics if isinstance(m, PatchSlideMetric)]
         for metric in metrics:
             metric.about = headlines(about_run(self))
@@ -198,12 +226,18 @@ class CiteRunner(Runner):
         return found
 
     def dump_config(self) -> None:
-        """Written by `train` and `test`, under names that tell them apart."""
+        """Written once the checkpoint has been found to fit, see `write_config`."""
 
-    def _write_config(self, name: str) -> None:
-        if is_main_process():
-            settle_sizes(self.cfg, self.bare_model)
-            write_text(Path(self.work_dir) / name, self.cfg.pretty_text)
+    def write_config(self, name: str) -> None:
+        """The completed config, without what belongs to one start of the run only."""
+        if not is_main_process():
+            return
+        settle_sizes(self.cfg, self.bare_model)
+        written = copy.deepcopy(self.cfg)
+        if written.pop('resume', False) or name == TEST_CONFIG:
+            written.pop('load_from', None)
+        written.pop('launcher', None)
+        write_text(Path(self.work_dir) / name, written.pretty_text)
 
     def get_hooks_info(self) -> str:
         """mmengine prints a page; the names, in order of priority, fit on a line."""
@@ -212,6 +246,11 @@ class CiteRunner(Runner):
     def register_hooks(self, default_hooks: Any = None, custom_hooks: Any = None) -> None:
         """Checkpoints are always made plain, and training always ends with an adapter."""
         super().register_hooks(default_hooks, custom_hooks)
+        if any(isinstance(hook, EMAHook) for hook in self.hooks):
+            raise ConfigError(
+                'EMAHook copies and saves the whole frozen tower, and is not supported; take it out of '
+                'custom_hooks'
+            )
         present = {type(hook).__name__ for hook in self.hooks}
         for name in ('CheckpointStateHook', 'AdapterHook'):
             if name not in present:

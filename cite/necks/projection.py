@@ -97,8 +97,12 @@ def _activation(name: str | None) -> nn.Module:
     if name is None:
         return nn.Identity()
     cls = getattr(nn.modules.activation, name, None)
-    if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
+    try:
+        if name not in nn.modules.activation.__all__ or cls is None:
+            raise TypeError
+        activation: nn.Module = cls()
+    except TypeError as error:  # not one of them, or one that needs arguments (Threshold)
         raise ConfigError(
             f"ProjectionNeck: {name!r} is no activation of torch.nn; try 'ReLU', 'GELU' or 'Tanh'"
-        )
-    return cls()
+        ) from error
+    return activation

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from cite.adapter import AdapterInfo, load_adapter
+from cite.adapter import AdapterInfo
 from cite.classifier import Classifier
+from cite.errors import ConfigError, DataError
 from cite.images import image_batches
 from cite.precision import autocast, settle_precision
+from cite.serving.rebuild import load_adapter
 from cite.serving.votes import Prediction
+
+if TYPE_CHECKING:
+    from cite.images.batches import ImageLike
 
 
 def load(
@@ -27,16 +33,32 @@ def load(
         adapter: `adapter.safetensors`, as training writes it.
         model: Base model under another name or path than in training.
         weights: File with the base model's weights, where they are not found by name.
-        device: 'cpu' or 'cuda'; default: what there is.
+        device: 'cpu', 'cuda' or 'cuda:N'; default: what there is.
 
     Raises:
         CheckpointError: A damaged file, or another base model than in training (by digest).
         ModelError: The base model cannot be had.
+        ConfigError: A device that is not there.
     """
+    place = _device(device)
     classifier, info = load_adapter(adapter, model, weights)
-    if device is None:
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    return Predictor(classifier.to(device), info)
+    return Predictor(classifier.to(place), info)
+
+
+def _device(name: str | None) -> torch.device:
+    if name is None:
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ('cpu', 'cuda'):
+        raise ConfigError(f"device must be 'cpu', 'cuda' or 'cuda:N', found {name!r}")
+    if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f'there is no device {name!r}: torch sees {torch.cuda.device_count()} GPUs'
+        )
+    return device
 
 
 class Predictor:
@@ -56,7 +78,7 @@ class Predictor:
     @torch.inference_mode()
     def predict(
         self,
-        images: Iterable[str | Path],
+        images: Iterable[ImageLike] | ImageLike,
         batch_size: int = 32,
         slides: Sequence[str] | None = None,
         progress: bool = False,
@@ -64,36 +86,46 @@ class Predictor:
         """Class probabilities, labels and one vote per slide.
 
         Args:
-            images: Image files (or PIL images, uint8 arrays or tensors, which get numbers for names).
+            images: Image files, PIL images, uint8 arrays H × W × 3 or uint8 tensors 3 × H × W: one, a
+                list or a generator. What is no file gets its number for a name.
             batch_size: Images computed at once.
-            slides: Slide of each image; by default the part of the file name in front of its last
+            slides: Slide of each image; by default the part of the file name in front of its first
                 underscore, as in PatchGastric, and no slide where there is none.
-            progress: Show a bar.
+            progress: Show a bar where it takes longer than two seconds.
 
         Raises:
-            DataError: An image that is missing or damaged.
+            DataError: An image that is missing or damaged, or slides of another number.
+            ConfigError: A batch size below 1.
         """
         from tqdm import tqdm
 
-        images = [images] if isinstance(images, str | Path) else list(images)
         device = self.classifier.backbone.mean.device
         precision = settle_precision(self._precision(device), device)
-        scores = []
-        bar = tqdm(total=len(images), unit='patch', disable=not progress)
+        names: list[str] = []
+        scores = [np.empty((0, len(self.classes)), np.float32)]
+        total = len(images) if isinstance(images, list | tuple) else None
+        if slides is not None and total not in (None, len(slides)):  # now, not after the work
+            raise DataError(f'{len(slides)} slides were given for {total} images')
+        bar = tqdm(total=total, unit='patch', delay=2, disable=not progress)
         with bar, autocast(precision, device):
-            for batch in image_batches(images, self.classifier.backbone.resize, batch_size):
-                scores.append(self.classifier(batch.to(device)).softmax(1).float().cpu())
+            batches = image_batches(
+                _noting_names(images, names), self.classifier.backbone.resize, batch_size
+            )
+            for batch in batches:
+                logits = self.classifier(batch.to(device))
+                scores.append(logits.softmax(1).float().cpu().numpy())
                 bar.update(len(batch))
-        names = [
-            str(image) if isinstance(image, str | Path) else f'image {i}'
-            for i, image in enumerate(images)
-        ]
-        probabilities = (
-            torch.cat(scores).numpy() if scores else np.empty((0, len(self.classes)), np.float32)
-        )
-        return Prediction(names, probabilities, self.classes, slides)
+        return Prediction(names, np.concatenate(scores), self.classes, slides)
 
     def _precision(self, device: torch.device) -> str:
         """The precision of the training, where this device has it."""
         wanted = self.info.precision
         return 'fp32' if wanted == 'fp16' and device.type == 'cpu' else wanted
+
+
+def _noting_names(images: Any, names: list[str]) -> Iterator[ImageLike]:
+    """The images, one or many, each of them named when it passes."""
+    single = isinstance(images, str | Path) or not hasattr(images, '__iter__')  # a PIL image
+    for image in [images] if single or getattr(images, 'ndim', 4) == 3 else images:
+        names.append(str(image) if isinstance(image, str | Path) else f'image {len(names)}')
+        yield image

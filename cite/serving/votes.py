@@ -42,7 +42,9 @@ class Prediction:
         self.slides = list(slides) if slides is not None else [_slide_of(name) for name in names]
         rows = np.array(self.slides)
         self.votes = {
-            slide: scores[rows == slide].mean(0) for slide in dict.fromkeys(self.slides) if slide
+            slide: scores[rows == slide].mean(0, dtype=np.float64)
+            for slide in dict.fromkeys(self.slides)
+            if slide
         }
 
     def __len__(self) -> int:

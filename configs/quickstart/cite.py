@@ -14,5 +14,5 @@ model = dict(
 train_cfg = dict(max_iters=200)
 test_cfg = dict()
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.01))
-param_scheduler = [dict(type='CosineAnnealingLR', T_max=200, by_epoch=False)]
+param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=False)]
 default_hooks = dict(checkpoint=dict(interval=50))

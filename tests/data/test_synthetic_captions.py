@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def test_text_follows_the_attributes() -> None:
     rng = np.random.default_rng(0)
     slide = open_slide(0, Grade.WELL, 0).attributes
 
-    def texts(**changes: float) -> list[str]:
+    def texts(**changes: Any) -> list[str]:
         changed = dataclasses.replace(slide, **changes)
         return [caption(rng, changed) for _ in range(30)]
 

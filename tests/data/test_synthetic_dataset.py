@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,12 @@ from cite.data import read_patchgastric
 from cite.data.synthetic import write_patchgastric
 from cite.errors import CiteError, ConfigError, DataError
 
-SMALL = {'slides_per_class': 2, 'patches_per_slide': 2, 'size': 64, 'progress': False}
+SMALL: dict[str, Any] = {
+    'slides_per_class': 2,
+    'patches_per_slide': 2,
+    'size': 64,
+    'progress': False,
+}
 
 
 @pytest.fixture(scope='module')
@@ -104,9 +110,9 @@ def test_an_interrupted_set_is_continued_and_a_complete_one_left_alone(
     write_patchgastric(again, **SMALL)
     assert contents(again) == before
     assert kept.stat().st_mtime_ns == times
-    times = {path: path.stat().st_mtime_ns for path in again.rglob('*')}
+    all_times = {path: path.stat().st_mtime_ns for path in again.rglob('*')}
     write_patchgastric(again, **SMALL)
-    assert {path: path.stat().st_mtime_ns for path in again.rglob('*')} == times
+    assert {path: path.stat().st_mtime_ns for path in again.rglob('*')} == all_times
 
 
 @pytest.mark.parametrize('marker', [None, '{}', '[1]', 'no json'])
@@ -145,7 +151,7 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
         {'workers': 0},
     ],
 )
-def test_arguments_out_of_range(tmp_path: Path, wrong: dict) -> None:
+def test_arguments_out_of_range(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         write_patchgastric(tmp_path / 'set', **{**SMALL, **wrong})
     assert not (tmp_path / 'set').exists()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -51,8 +53,8 @@ def test_grades_overlap() -> None:
         sorted(open_slide(0, grade, i).attributes.differentiation for i in range(60))
         for grade in Grade
     ]
-    for better, worse in zip(values, values[1:], strict=False):
-        assert np.median(better) > worse[-1] * 0.9 > 0
+    for better, worse in pairwise(values):
+        assert np.median(better) > np.median(worse) + 0.15
         assert better[0] < worse[-1]
 
 
@@ -97,11 +99,11 @@ def test_beer_lambert_without_dye_is_the_light() -> None:
 def test_stamps_at_and_beyond_the_border() -> None:
     rng = np.random.default_rng(0)
     grain = smooth_noise(rng, 64, 3)
-    places = [-200.0, -6.0, 0.0, 32.0, 63.9, 70.0, 300.0]
+    places = [-200.0, -20.0, -5.0, 0.0, 32.0, 63.9, 68.0, 90.0, 300.0]
     for x in places:
         for y in places:
             canvas = blank(64)
-            stamp(canvas, ellipses(x, y, 9.0, 5.0, 0.3, 1.0), Texture(), grain, rng)
+            stamp(canvas, ellipses(x, y, 9.0, 9.0, 0.3, 1.0), Texture(), grain, rng)
             seen = inner(canvas)
             assert seen.max() <= 1.0
             expected = abs(x - 32) < 39 and abs(y - 32) < 39

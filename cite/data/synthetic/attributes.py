@@ -56,7 +56,7 @@ class Attributes:
 
 def draw_slide(rng: np.random.Generator, grade: Grade, solid: bool) -> Attributes:
     """Draw the attributes of one slide; `solid` is used where tumour grows without glands."""
-    differentiation = float(np.clip(rng.normal(_CENTRE[grade], 0.08), 0, 1))
+    differentiation = float(np.clip(rng.normal(_CENTRE[grade], 0.075), 0, 1))
     independent = {
         'tumour_share': rng.uniform(0.4, 0.9),
         'signet': rng.uniform(0.0, 0.5) * (not solid),
@@ -92,7 +92,7 @@ def draw_patch(rng: np.random.Generator, slide: Attributes) -> Attributes:
         'inflammation': slide.inflammation * rng.gamma(2.0, 0.5),
         'oedema': float(np.clip(slide.oedema + rng.normal(0, 0.15), 0, 1)),
         'secretion': float(np.clip(slide.secretion + rng.normal(0, 0.2), 0, 1)),
-        'bare': float(rng.uniform(0.03, 0.35)) if rng.random() < 1 / 5 else 0.0,
+        'bare': float(rng.uniform(0.03, 0.35)) if rng.random() < 1 / 10 else 0.0,
     }
     return dataclasses.replace(slide, **changed)  # type: ignore[arg-type]
 

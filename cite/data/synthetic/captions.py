@@ -94,8 +94,8 @@ def _stroma(slide: Attributes) -> list[str]:
     found = []
     if slide.inflammation > 5.5:
         found.append('Inflammatory cell infiltration is conspicuous.')
-    if slide.fibrosis > 0.6:
-        found.append('The stroma is fibrous.')
-    if slide.oedema > 0.55:
+    if slide.oedema > 0.6:
         found.append('The stroma is edematous.')
+    elif slide.fibrosis > 0.55:
+        found.append('The stroma is fibrous.')
     return found

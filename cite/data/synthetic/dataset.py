@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import multiprocessing
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -117,12 +118,18 @@ def _results(tasks: list[_Task], workers: int) -> Iterator[int]:
     if workers <= 1:
         yield from map(_draw_slide, tasks)
         return
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context('spawn'))
+    context = multiprocessing.get_context('spawn')
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts)
     try:
         for done in as_completed([pool.submit(_draw_slide, task) for task in tasks]):
             yield done.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C reaches every process; a worker that dies of it in the queue would hang the pool."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _check_least(**bounds: tuple[int, int]) -> None:

@@ -79,14 +79,13 @@ def outline(
     )
 
 
-def place_glands(
-    rng: np.random.Generator, patch: Attributes, region: Field, limit: int = 240
-) -> list[Gland]:
-    """Throw glands into the tumour's region (a depth field) until `limit` throws are used up.
+def place_glands(rng: np.random.Generator, patch: Attributes, region: Field) -> list[Gland]:
+    """Throw glands into the tumour's region (a depth field), more throws than find room.
 
     Glands keep apart by `crowding` times the sum of their radii, so that below 1 they fuse.
     """
     size = region.shape[0]
+    limit = max(60, round(240 * size * size / 9e4))
     glands: list[Gland] = []
     placed: list[tuple[float, float, float]] = []
     throws = rng.uniform(-0.08 * size, 1.08 * size, (limit, 2))

@@ -38,9 +38,9 @@ def draw_stain(rng: np.random.Generator) -> Stain:
         return (strength * vector / np.linalg.norm(vector)).astype(np.float32)
 
     return Stain(
-        haematoxylin=dye(_HAEMATOXYLIN, 0.06, rng.uniform(0.8, 1.6)),
-        eosin=dye(_EOSIN, 0.06, rng.uniform(0.5, 1.25)),
-        light=np.float32(rng.uniform(228, 250)) + rng.normal(0, 3.0, 3).astype(np.float32),
+        haematoxylin=dye(_HAEMATOXYLIN, 0.035, rng.uniform(1.0, 1.5)),
+        eosin=dye(_EOSIN, 0.035, rng.uniform(0.65, 1.1)),
+        light=np.float32(rng.uniform(234, 250)) + rng.normal(0, 3.0, 3).astype(np.float32),
         blur=rng.uniform(0.45, 0.95),
         grain=rng.uniform(1.5, 4.5),
     )

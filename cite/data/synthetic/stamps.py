@@ -83,6 +83,7 @@ def stamp(
     """Add ellipses to a canvas. `grain` is a noise field from which chromatin is cut."""
     size = canvas.shape[0] - 2 * MARGIN
     reach = np.maximum(shapes.long, shapes.short) * (1 + 2 * texture.lumpiness) + 1.0
+    reach = np.minimum(reach, _HALF_SIDES[-1])  # the rare giant loses its rim
     seen = (
         (shapes.x > -reach)
         & (shapes.x < size + reach)

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from cite.errors import ConfigError
 from cite.registry import Registry
 
 TEXT_ENCODERS = Registry('text encoder', 'cite.encoders.text')
@@ -26,9 +27,41 @@ class FrozenTextEncoder:
         raise NotImplementedError
 
     def encode_text(self, texts: Sequence[str], batch_size: int = 32) -> Tensor:
-        """Texts → float32 vectors (N, dim), not normalised."""
+        """Texts → float32 vectors (N, dim), not normalised.
+
+        Raises:
+            ConfigError: No list of texts, an empty text, or one longer than the model takes.
+            ModelError: The model cannot be had, or lacks weights that would be needed.
+        """
         raise NotImplementedError
 
     def provenance(self) -> dict[str, Any]:
         """What was used, after encoding: settings with 'auto' resolved, fingerprint, versions."""
         raise NotImplementedError
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuses what is no list of texts, and texts that say nothing.
+
+    Raises:
+        ConfigError: Naming what was found.
+    """
+    if isinstance(texts, str) or not texts or not all(isinstance(text, str) for text in texts):
+        raise ConfigError(f'texts must be a list with one string per class, found {texts!r}')
+    if not all(text.strip() for text in texts):
+        raise ConfigError(f'a class has an empty text, each needs a description: {list(texts)!r}')
+
+
+def check_lengths(model: str, tokenizer: Any, limit: int, texts: Sequence[str]) -> None:
+    """Refuses texts of more than `limit` tokens, special tokens included: none is cut silently.
+
+    Raises:
+        ConfigError: Naming the first such text.
+    """
+    for text in texts:
+        length = len(tokenizer(text)['input_ids'])
+        if length > limit:
+            raise ConfigError(
+                f'text of {length} tokens is longer than the {limit} that {model} takes: '
+                f'"{text[:60]}…". Shorten it; texts are never cut silently'
+            )

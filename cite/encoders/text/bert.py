@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from cite.encoders.text import random_bert
-from cite.encoders.text.base import TEXT_ENCODERS, FrozenTextEncoder
-from cite.encoders.text.hub import explain_missing, fingerprint, read_json
+from cite.encoders.text.base import (
+    TEXT_ENCODERS,
+    FrozenTextEncoder,
+    check_lengths,
+    check_texts,
+)
+from cite.encoders.text.hub import explain_missing, fingerprint, identity, read_json
 from cite.encoders.text.zoo import TEXT_CARDS, find_text_card
 from cite.errors import ConfigError, ModelError
 
@@ -71,10 +75,9 @@ class TextEncoder(FrozenTextEncoder):
         self._loaded: tuple[Any, Any, str] | None = None
 
     def settings(self) -> dict[str, Any]:
-        local = Path(self.source).expanduser()
         return {
             'type': type(self).__name__,
-            'model': str(local.resolve()) if local.is_dir() else self.source,
+            'model': identity(self.source),
             'revision': self.revision,
             'pooling': self.pooling,
         }
@@ -90,8 +93,9 @@ class TextEncoder(FrozenTextEncoder):
 
     @torch.inference_mode()
     def encode_text(self, texts: Sequence[str], batch_size: int = 32) -> Tensor:
+        check_texts(texts)
         tokenizer, model, pooling = self._load()
-        self._check_lengths(tokenizer, model, texts)
+        check_lengths(self.model, tokenizer, self._limit(tokenizer, model), texts)
         vectors = []
         for start in range(0, len(texts), batch_size):
             batch = tokenizer(
@@ -152,29 +156,37 @@ class TextEncoder(FrozenTextEncoder):
             )
         if self.pooling != 'auto':
             return self.pooling
-        declared = self._sentence_transformer_pooling() or self._declared
+        declared = self._declared or self._sentence_transformer_pooling()
         if declared and (declared != 'pooler_output' or has_pooler):
             return declared
         return 'pooler_output' if has_pooler else 'mean'
 
     def _sentence_transformer_pooling(self) -> str | None:
         """sentence-transformers models say how they pool in a file of their own."""
+        if self.source == random_bert.NAME:
+            return None
         config = read_json(self.source, '1_Pooling/config.json', self.revision)
-        if config.get('pooling_mode_mean_tokens'):
-            return 'mean'
-        return 'cls' if config.get('pooling_mode_cls_token') else None
+        modes = [
+            name.removeprefix('pooling_mode_')
+            for name, on in config.items()
+            if name.startswith('pooling_mode_') and on is True
+        ]
+        if not modes:
+            return None
+        known = {'mean_tokens': 'mean', 'cls_token': 'cls'}
+        if len(modes) > 1 or modes[0] not in known:
+            raise ModelError(
+                f'text encoder {self.source}: its authors pool by {" and ".join(modes)}, which is not '
+                f'known here. Set pooling to one of {", ".join(POOLINGS)}'
+            )
+        return known[modes[0]]
 
-    def _check_lengths(self, tokenizer: Any, model: Any, texts: Sequence[str]) -> None:
+    def _limit(self, tokenizer: Any, model: Any) -> int:
+        """Longest text in tokens: asked for, of the tokenizer, of the position embeddings."""
+        positions = getattr(getattr(model, 'embeddings', None), 'position_embeddings', None)
         limits = [self.max_length, tokenizer.model_max_length]
-        if getattr(model.config, 'position_embedding_type', 'absolute') == 'absolute':
-            limits.append(getattr(model.config, 'max_position_embeddings', None))
-        limit = min(n for n in limits if n)
-        for text in texts:
-            if not text.strip():
-                raise ConfigError('a class has an empty text; every class needs a description')
-            length = len(tokenizer(text)['input_ids'])
-            if length > limit:
-                raise ConfigError(
-                    f'text of {length} tokens is longer than the {limit} that {self.model} takes: '
-                    f'"{text[:60]}…". Shorten it; texts are never cut silently'
-                )
+        if isinstance(positions, torch.nn.Embedding):
+            # RoBERTa and its kin count positions from behind that of padding
+            padding = positions.padding_idx
+            limits.append(positions.num_embeddings - (0 if padding is None else padding + 1))
+        return min(limit for limit in limits if limit)

@@ -8,10 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cite.encoders.text.base import TEXT_ENCODERS, FrozenTextEncoder
-from cite.encoders.text.hub import explain_missing, fingerprint
+from cite.encoders.text.base import (
+    TEXT_ENCODERS,
+    FrozenTextEncoder,
+    check_lengths,
+    check_texts,
+)
+from cite.encoders.text.hub import explain_missing, fingerprint, identity
 from cite.encoders.zoo import find_card
-from cite.errors import ConfigError, ModelError
+from cite.errors import ModelError
 
 
 @TEXT_ENCODERS.register
@@ -33,7 +38,7 @@ class CLIPTextEncoder(FrozenTextEncoder):
     def settings(self) -> dict[str, Any]:
         return {
             'type': type(self).__name__,
-            'model': self.source,
+            'model': identity(self.source),
             'revision': self.revision,
             'pooling': 'end-of-text token, projected',
         }
@@ -51,19 +56,15 @@ class CLIPTextEncoder(FrozenTextEncoder):
 
     @torch.inference_mode()
     def encode_text(self, texts: Sequence[str], batch_size: int = 32) -> Tensor:
+        check_texts(texts)
         tokenizer, model = self._load()
         limit = model.config.text_config.max_position_embeddings
+        check_lengths(self.model, tokenizer, limit, texts)
         vectors = []
         for start in range(0, len(texts), batch_size):
             batch = tokenizer(
                 list(texts[start : start + batch_size]), padding=True, return_tensors='pt'
             )
-            if batch['input_ids'].shape[1] > limit:
-                longest = max(texts[start : start + batch_size], key=len)
-                raise ConfigError(
-                    f'text of more than {limit} tokens, which is all that {self.model} takes: '
-                    f'"{longest[:60]}…". Shorten it; texts are never cut silently'
-                )
             output = model.text_model(
                 input_ids=batch['input_ids'], attention_mask=batch['attention_mask']
             )

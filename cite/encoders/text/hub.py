@@ -5,12 +5,25 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from cite.encoders.hub import TIMEOUT
+from cite.errors import ModelError
+
+logger = logging.getLogger(__name__)
+
 _EDGE = 1 << 20
+
+
+def identity(source: str) -> str:
+    """What a model is called in records: the whole path of a folder, also after it is gone."""
+    path = Path(source).expanduser()
+    is_path = path.is_absolute() or source.startswith('.') or path.is_dir()
+    return str(path.resolve()) if is_path else source
 
 
 def find_file(source: str, name: str, revision: str | None) -> Path | None:
@@ -29,9 +42,44 @@ def find_file(source: str, name: str, revision: str | None) -> Path | None:
 
 
 def read_json(source: str, name: str, revision: str | None) -> dict[str, Any]:
-    """A JSON file of a model that is on this machine; {} where there is none."""
-    path = find_file(source, name, revision)
-    return json.loads(path.read_text(encoding='utf-8')) if path else {}
+    """A small JSON file of a model; {} where the model has none.
+
+    A hub model's is fetched if it is not in the cache: the loaders of transformers fetch only what
+    they read themselves. Where the hub cannot be asked, a warning says so.
+
+    Raises:
+        ModelError: The file is damaged.
+    """
+    path = find_file(source, name, revision) or _fetch(source, name, revision)
+    if path is None:
+        return {}
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ModelError(f'text encoder {source}: {name} is not JSON ({error})') from error
+    return content
+
+
+def _fetch(source: str, name: str, revision: str | None) -> Path | None:
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError
+
+    if Path(source).expanduser().is_dir():
+        return None
+    try:
+        # one question without retries first: `hf_hub_download` alone may retry for minutes
+        get_hf_file_metadata(hf_hub_url(source, name, revision=revision), timeout=TIMEOUT)
+        return Path(hf_hub_download(source, name, revision=revision))
+    except EntryNotFoundError:
+        return None
+    except Exception as error:  # the client's own, httpx's or the system's, by version
+        logger.warning(
+            'the hub cannot be asked whether %s has a %s (%s); it is taken to have none',
+            source,
+            name,
+            type(error).__name__,
+        )
+        return None
 
 
 def fingerprint(source: str, revision: str | None) -> str | None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from cite.encoders.card import resize_options
 from cite.errors import ModelError
-from cite.frozen import digest, freeze, hide_frozen
+from cite.frozen import digest, freeze, hide_frozen, trainable
 from cite.images.batches import image_batches
 from cite.images.resize import ResizePatch
 from cite.tuning.base import EMBED, NoTuning, Tuning
@@ -58,7 +58,7 @@ class VisionTower(nn.Module):
         self.tuning = tuning or NoTuning()
         self.tuning.attach(self)
         # weights that are about to train are taken down before; frozen ones can be read at any time
-        self._digest = self.frozen_digest() if self.tuning.first_stage == EMBED else None
+        self._digest = self.frozen_digest() if trainable(trunk) else None
         hide_frozen(self, 'trunk')
         self.train(self.training)
 
@@ -127,11 +127,13 @@ class VisionTower(nn.Module):
         was_training = self.training
         self.eval()
         device = self.mean.device
-        features = [
-            self(batch.to(device)).float().cpu()
-            for batch in image_batches(images, self.resize, batch_size)
-        ]
-        self.train(was_training)
+        try:
+            features = [
+                self(batch.to(device)).float().cpu()
+                for batch in image_batches(images, self.resize, batch_size)
+            ]
+        finally:
+            self.train(was_training)
         return torch.cat(features).numpy() if features else np.empty((0, self.feature_dim), 'f4')
 
     def train(self, mode: bool = True) -> VisionTower:
@@ -142,11 +144,17 @@ class VisionTower(nn.Module):
 
     def _normalise(self, images: Tensor) -> Tensor:
         size = self.image_size
+        whole = images.dtype == torch.uint8
+        if images.ndim != 4 or images.shape[1] != 3 or not (whole or images.is_floating_point()):
+            raise ModelError(
+                f'{self.card.name} takes images (B, 3, H, W), uint8 or float in 0…1; found '
+                f'{images.dtype} {tuple(images.shape)}'
+            )
         if images.shape[-2:] != (size, size):
             raise ModelError(
                 f'{self.card.name} takes images of {size} × {size} pixels, found '
                 f'{images.shape[-1]} × {images.shape[-2]}. Resize them (`encode_images` and the '
                 f'configs do it), or load the model with image_size={images.shape[-1]}'
             )
-        scaled = images.float() / 255 if images.dtype == torch.uint8 else images
+        scaled = images.float() / 255 if whole else images
         return (scaled - self.mean) / self.std

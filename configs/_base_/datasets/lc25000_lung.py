@@ -1,7 +1,7 @@
 # LC25000 lung (Borkowski et al. 2019): adenocarcinoma, benign, squamous cell carcinoma.
 # Expects `manifest.csv` with the columns file, label, stain_cluster, split; a stain cluster stands for
 # a slide. Every tile of LC25000 has rotated copies: a split by image leaks, a split by cluster does not.
-#   --cfg-options data_root=…  names another place
+# `--cfg-options data_root=…` names another place.
 classes = ['lung_aca', 'lung_n', 'lung_scc']
 data_root = 'data/lc25000_lung'
 
@@ -11,7 +11,6 @@ train_dataloader = dict(
     sampler=dict(type='PatchSampler', balance='class'),
     dataset=dict(
         type='PatchDataset',
-        data_root=data_root,
         ann_file='manifest.csv',
         columns=dict(slide='stain_cluster'),
         split='train',
@@ -25,7 +24,6 @@ test_dataloader = dict(
     num_workers=2,
     dataset=dict(
         type='PatchDataset',
-        data_root=data_root,
         ann_file='manifest.csv',
         columns=dict(slide='stain_cluster'),
         split='val',

@@ -15,7 +15,6 @@ train_dataloader = dict(
     sampler=dict(type='PatchSampler', balance='class'),
     dataset=dict(
         type='PatchDataset',
-        data_root=data_root,
         ann_file='splits/train_16.csv',
         classes=classes,
         pipeline=[dict(type='ResizePatch'), dict(type='AugmentPatch')],
@@ -26,6 +25,6 @@ test_dataloader = dict(
     batch_size=128,
     num_workers=8,
     dataset=dict(
-        type='PatchDataset', data_root=data_root, ann_file='splits/val.csv', classes=classes
+        type='PatchDataset', ann_file='splits/val.csv', classes=classes
     ),
 )

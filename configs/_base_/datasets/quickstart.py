@@ -13,7 +13,6 @@ train_dataloader = dict(
     sampler=dict(type='PatchSampler', balance='slide'),
     dataset=dict(
         type='PatchDataset',
-        data_root=data_root,
         ann_file='splits/train_8.csv',
         classes=classes,
         pipeline=[dict(type='ResizePatch'), dict(type='AugmentPatch')],
@@ -24,6 +23,6 @@ test_dataloader = dict(
     batch_size=64,
     num_workers=2,
     dataset=dict(
-        type='PatchDataset', data_root=data_root, ann_file='splits/val.csv', classes=classes
+        type='PatchDataset', ann_file='splits/val.csv', classes=classes
     ),
 )
