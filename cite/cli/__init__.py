@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from cite import __version__
-from cite.cli.parsing import Parser, add_command, add_debug
+from cite.cli.parsing import Parser, add_command
 from cite.errors import CiteError
 
 VERBS = ('prepare', 'train', 'test', 'predict', 'report', 'models', 'doctor')

@@ -4,40 +4,42 @@ from __future__ import annotations
 
 import argparse
 
+from cite.cli.parsing import add_debug
+from cite.errors import ConfigError
+
 HELP = 'list the vision backbones and text encoders that have a short name'
 EXAMPLE = 'cite models clip'
+
+OTHERS = 'timm:<name>, hf-hub:<owner/repo>, any BERT-type hub id, and local folders'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('filter', nargs='?', default='', help='show names with this in them')
+    add_debug(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     from cite.encoders.text.zoo import TEXT_CARDS
     from cite.encoders.zoo import CARDS
 
-    rows: list[tuple[str, ...]] = [('vision backbone', 'feature', 'image', 'licence', 'from')]
-    rows += [
-        (
-            c.name,
-            str(c.feature_dim),
-            str(c.image_size),
-            c.licence,
-            c.source.repo if c.source else '-',
+    wanted = args.filter.lower()
+    vision = [card for card in CARDS.values() if wanted in card.name]
+    text = {name: card for name, card in TEXT_CARDS.items() if wanted in name}
+    if not vision and not text:
+        raise ConfigError(
+            f'no short name has {args.filter!r} in it; `cite models` lists them all. Also: {OTHERS}'
         )
-        for c in CARDS.values()
-        if args.filter in c.name
-    ]
-    _print(rows)
-    print()
-    rows = [('text encoder', 'pooling', 'licence', 'from')]
-    rows += [
-        (name, c.pooling or 'auto', c.licence, c.hub or '-')
-        for name, c in TEXT_CARDS.items()
-        if args.filter in name
-    ]
-    _print(rows)
-    print('\nAlso: timm:<name>, hf-hub:<owner/repo>, any BERT-type hub id, and local folders.')
+    if vision:
+        rows: list[tuple[str, ...]] = [('vision backbone', 'feature', 'image', 'licence', 'from')]
+        for c in vision:
+            source = c.source.repo if c.source else '-'
+            rows.append((c.name, str(c.feature_dim), str(c.image_size), c.licence, source))
+        _print(rows)
+    if text:
+        rows = [('text encoder', 'pooling', 'licence', 'from')]
+        rows += [(name, c.pooling or 'auto', c.licence, c.hub or '-') for name, c in text.items()]
+        _print(rows)
+    print(f'Also: {OTHERS}')
 
 
 def _print(rows: list[tuple[str, ...]]) -> None:
@@ -46,3 +48,4 @@ def _print(rows: list[tuple[str, ...]]) -> None:
         print(
             '  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         )
+    print()

@@ -31,18 +31,20 @@ def add_debug(parser: argparse.ArgumentParser) -> None:
 
 def count(text: str) -> int:
     """A whole number from 1."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    return _whole(text, 1, 2**31 - 1)
 
 
 def seed(text: str) -> int:
     """A whole number that NumPy and PyTorch take as a seed."""
-    number = int(text)
-    if not 0 <= number < 2**32:
-        raise ValueError
-    return number
+    return _whole(text, 0, 2**32 - 1)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(
+            f'expected a whole number from {least} to {most}, found {text!r}'
+        )
+    return int(text)
 
 
 def key_value(text: str) -> str:

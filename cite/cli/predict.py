@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cite.cli.parsing import add_debug, count
 from cite.errors import DataError
 
 HELP = 'classify patches with a trained adapter'
@@ -19,14 +20,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--model', help='base model under another name or path')
     parser.add_argument('--weights', type=Path, help="file with the base model's weights")
     parser.add_argument('--out', type=Path, help='CSV to write')
-    parser.add_argument('--batch-size', type=int, default=32)
-    parser.add_argument('--device', help='cpu or cuda (default: what there is)')
+    parser.add_argument('--batch-size', type=count, default=32, help='patches computed at once')
+    parser.add_argument('--device', help='cpu, cuda or cuda:N (default: what there is)')
+    add_debug(parser)
 
 
 def run(args: argparse.Namespace) -> None:
+    files = _files(args.images)
+
     from cite.serving import load
 
-    files = _files(args.images)
     classifier = load(args.adapter, args.model, args.weights, args.device)
     result = classifier.predict(files, batch_size=args.batch_size, progress=True)
     if args.out:
@@ -41,8 +44,10 @@ def _files(paths: list[Path]) -> list[Path]:
     for path in paths:
         if path.is_dir():
             files += sorted(p for p in path.rglob('*') if p.suffix.lower() in SUFFIXES)
-        else:
+        elif path.is_file():
             files.append(path)
+        else:  # now, not when its batch is due
+            raise DataError(f'{path}: no such file or folder')
     if not files:
         raise DataError(f'no images in {", ".join(map(str, paths))}; known: {", ".join(SUFFIXES)}')
     return files

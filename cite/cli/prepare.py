@@ -4,31 +4,47 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cite.cli.parsing import add_command, add_debug, count, seed
+from cite.errors import DataError
+
+if TYPE_CHECKING:
+    from cite.data.splits import Split
 
 HELP = 'make few-shot splits of a data set, or draw the synthetic one'
 EXAMPLE = 'cite prepare patchgastric data/patchgastric --shots 1 2 4 8 16 --seed 0'
+SYNTHETIC_EXAMPLE = 'cite prepare synthetic data/synthetic --slides-per-class 20 --workers 2'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest='kind', required=True, metavar='KIND')
-    gastric = kinds.add_parser(
-        'patchgastric', help='captions.csv and patches_captions/ → splits/*.csv, by slide'
+    gastric = add_command(
+        kinds,
+        'patchgastric',
+        'captions.csv and patches_captions/ → splits/*.csv, by slide',
+        EXAMPLE,
     )
     gastric.add_argument('root', type=Path, help='folder with captions.csv and patches_captions/')
     gastric.add_argument('--out', type=Path, help='where to write (default: ROOT/splits)')
     gastric.add_argument(
-        '--shots', type=int, nargs='+', default=[1, 2, 4, 8, 16], help='training slides per class'
+        '--shots', type=count, nargs='+', default=[1, 2, 4, 8, 16], help='training slides per class'
     )
     gastric.add_argument('--eval-fraction', type=float, default=0.8, help='slides for evaluation')
-    gastric.add_argument('--seed', type=int, default=0, help='which slides')
-    synthetic = kinds.add_parser(
-        'synthetic', help='draw H&E-like tissue of three grades in the layout of PatchGastric'
+    gastric.add_argument('--seed', type=seed, default=0, help='which slides')
+    add_debug(gastric)
+    synthetic = add_command(
+        kinds,
+        'synthetic',
+        'draw H&E-like tissue of three grades in the layout of PatchGastric',
+        SYNTHETIC_EXAMPLE,
     )
     synthetic.add_argument('root', type=Path, help='folder to make')
-    synthetic.add_argument('--slides-per-class', type=int, default=40)
-    synthetic.add_argument('--patches-per-slide', type=int, default=6)
-    synthetic.add_argument('--seed', type=int, default=0)
-    synthetic.add_argument('--workers', type=int, default=1)
+    synthetic.add_argument('--slides-per-class', type=count, default=40)
+    synthetic.add_argument('--patches-per-slide', type=count, default=6)
+    synthetic.add_argument('--seed', type=seed, default=0)
+    synthetic.add_argument('--workers', type=count, default=1, help='processes that draw')
+    add_debug(synthetic)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -60,8 +76,30 @@ def _patchgastric(args: argparse.Namespace) -> None:
     print(report)
     split = few_shot_split(table, [*args.shots, 'all'], args.eval_fraction, args.seed)
     out = args.out or args.root / 'splits'
-    counts = write_split(table, split, out)
+    _refuse_another(split, out)
+    rows = write_split(table, split, out)
     print('\npart        class                                              slides  patches')
-    for count in counts:
-        print(f'{count.part:<12}{count.name:<50}{count.slides:>7}{count.patches:>9}')
+    for row in rows:
+        print(f'{row.part:<12}{row.name:<50}{row.slides:>7}{row.patches:>9}')
     print(f'\nsplit {split.hash[:16]} by slide (PatchGastric names no patients), in {out}')
+
+
+def _refuse_another(split: Split, out: Path) -> None:
+    """Runs refer to a split by its hash, so one that is there is never replaced by another.
+
+    Raises:
+        DataError: Another split in the folder, or one that is damaged.
+    """
+    from cite.data.splits import Split
+
+    path = out / 'split.json'
+    if not path.exists():
+        return
+    found = Split.load(path)
+    if found.hash != split.hash:
+        raise DataError(
+            f'{out} holds another split ({found.hash[:16]}, seed {found.seed}, shots '
+            f'{", ".join(found.train)}) than asked for ({split.hash[:16]}, seed {split.seed}, shots '
+            f'{", ".join(split.train)}); nothing was written. Name another folder with --out, or '
+            'remove this one'
+        )

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cite.anchors import Anchors, embed_texts
+from cite.encoders.text.base import check_texts
+from cite.errors import ConfigError
 from cite.heads.base import HEADS
 from cite.heads.text_embedding import TextEmbeddingHead
 
@@ -22,6 +24,9 @@ class ZeroShotHead(TextEmbeddingHead):
         text_encoder: The text tower of the pair, `dict(type='CLIPTextEncoder', model='clip-vit-b16')`.
         anchors: Ready embeddings instead.
         template: A sentence with `{}` for the text, such as 'a photo of a {}.'.
+
+    Raises:
+        ConfigError: A template without `{}`.
     """
 
     def __init__(
@@ -31,7 +36,10 @@ class ZeroShotHead(TextEmbeddingHead):
         anchors: Anchors | None = None,
         template: str = '{}',
     ) -> None:
+        if '{}' not in template:
+            raise ConfigError(f'ZeroShotHead: template needs {{}} for the text, found {template!r}')
         if anchors is None and text_encoder is not None:
-            anchors = embed_texts([template.format(text) for text in texts], text_encoder)
+            check_texts(texts)
+            anchors = embed_texts([template.replace('{}', text) for text in texts], text_encoder)
         scale = float(anchors.provenance.get('logit_scale', 4.6052)) if anchors else 4.6052
         super().__init__(texts, text_encoder, anchors, temperature=scale)

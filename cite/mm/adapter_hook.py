@@ -1,4 +1,4 @@
-"""At the end of training: the adapter file and its model card, and a last look at the frozen part."""
+"""The files of a trained run: config, adapter, model card; and a last look at the frozen part."""
 
 from __future__ import annotations
 
@@ -21,13 +21,17 @@ from cite.tuning.base import EMBED
 
 ADAPTER = 'adapter.safetensors'
 CARD = 'MODEL_CARD.md'
+TRAIN_CONFIG = 'config.py'
 
 
 @HOOKS.register_module()
 class AdapterHook(Hook):
-    """Writes `adapter.safetensors` and `MODEL_CARD.md` into the run folder."""
+    """Writes `config.py`, `adapter.safetensors` and `MODEL_CARD.md` into the run folder."""
 
     priority = 'LOWEST'
+
+    def before_train(self, runner: Any) -> None:
+        runner.write_config(TRAIN_CONFIG)
 
     def after_train(self, runner: Any) -> None:
         model = runner.bare_model

@@ -18,6 +18,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.registry import HOOKS
+from torch import Tensor
 
 from cite.adapter import check_digest
 from cite.anchors import Anchors
@@ -60,7 +61,8 @@ def check_checkpoint(model: Any, checkpoint: Mapping[str, Any], path: str) -> No
     """Refuses a checkpoint of another model before a single weight is loaded.
 
     Raises:
-        CheckpointError: Not written by cite, other classes, another base model, or other weights.
+        CheckpointError: Not written by cite, other classes, another base model, other texts or text
+            embeddings, or other weights.
     """
     about = checkpoint.get(KEY)
     if about is None or 'state_dict' not in checkpoint:
@@ -74,6 +76,7 @@ def check_checkpoint(model: Any, checkpoint: Mapping[str, Any], path: str) -> No
             f'{list(model.classes)}'
         )
     check_digest(path, about['tower_digest'], model)
+    _check_anchors(path, about['anchors'], checkpoint['state_dict'], model.head)
     saved = {name: tuple(value.shape) for name, value in checkpoint['state_dict'].items()}
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     problems = [
@@ -90,6 +93,31 @@ def check_checkpoint(model: Any, checkpoint: Mapping[str, Any], path: str) -> No
             f'{path} does not fit the model of this config: {"; ".join(problems[:5])}'
             + (f'; and {len(problems) - 5} more' if len(problems) > 5 else '')
             + '. Use the config that it was trained with (config.py in its run folder)'
+        )
+
+
+def _check_anchors(
+    path: str, about: Mapping[str, Any] | None, state: Mapping[str, Tensor], head: Any
+) -> None:
+    """Anchors are loaded with the rest: those of the config must be the ones that were trained with."""
+    if about is None or not isinstance(head, TextEmbeddingHead):
+        return  # another kind of head, which the names of its weights tell
+    for number, (saved, wanted) in enumerate(zip(about['texts'], head.texts, strict=False)):
+        if saved != wanted:
+            raise CheckpointError(
+                f'{path} was trained with other texts: text {number} was {saved!r}, the config has '
+                f'{wanted!r}'
+            )
+    embeddings, anchors = state.get('head.anchors'), head.anchors
+    if embeddings is None or embeddings.shape != anchors.shape:
+        return  # told with the other shapes
+    # another machine may round otherwise; another encoder differs in the first digits
+    slack = 0.01 * float(anchors.std())
+    if not torch.allclose(embeddings.to(anchors), anchors, rtol=0.01, atol=slack):
+        then, now = about['provenance'], head.provenance
+        raise CheckpointError(
+            f'{path} was trained with anchors of {then.get("model")} ({then.get("pooling")}), the '
+            f'config has those of {now.get("model")} ({now.get("pooling")})'
         )
 
 
@@ -161,17 +189,42 @@ def restore_random_state(state: Mapping[str, Any]) -> None:
 
 
 def latest_checkpoint(folder: Path) -> str | None:
-    """The checkpoint to resume: the one that mmengine noted, else the one with the most iterations."""
+    """The checkpoint to resume: the one that mmengine noted, else the one with the most iterations.
+
+    The note is an absolute path; in a folder that was copied, the copy counts.
+    """
     note = folder / 'last_checkpoint'
-    noted = Path(note.read_text(encoding='utf-8').strip() or '.') if note.is_file() else None
-    if noted is not None and noted.is_file():
-        return str(noted)
-    found = {
+    noted = (
+        Path(note.read_text(encoding='utf-8', errors='replace').strip() or '.')
+        if note.is_file()
+        else Path()
+    )
+    for path in (folder / noted.name, noted):
+        if path.is_file():
+            return str(path)
+    found = _numbered(folder)
+    return str(found[max(found)]) if found else None
+
+
+def checkpoint_before(damaged: Path) -> Path | None:
+    """The newest checkpoint beside a damaged one that has fewer iterations and can be read."""
+    found = _numbered(damaged.parent)
+    number = next((n for n, path in found.items() if path.name == damaged.name), None)
+    for older in sorted((n for n in found if number is None or n < number), reverse=True):
+        try:
+            torch.load(found[older], map_location='cpu', weights_only=True)
+        except Exception:  # damaged as well, in whatever way
+            continue
+        return found[older]
+    return None
+
+
+def _numbered(folder: Path) -> dict[int, Path]:
+    return {
         int(match[1]): path
         for path in folder.glob('iter_*.pth')
         if (match := re.fullmatch(r'iter_(\d+)\.pth', path.name))
     }
-    return str(found[max(found)]) if found else None
 
 
 def anchors_of_checkpoint(path: str, texts: Sequence[str] | None) -> Anchors | None:

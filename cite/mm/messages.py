@@ -61,7 +61,9 @@ def clear_error(error: BaseException) -> CiteError | None:
             '--resume; checkpoints written before are whole'
         )
     if isinstance(error, KeyError) and ' registry. ' in str(error):
-        return ConfigError(str(error.args[0]).split(' registry. ')[0] + ' registry: is it misspelt?')
+        return ConfigError(
+            str(error.args[0]).split(' registry. ')[0] + ' registry: is it misspelt?'
+        )
     return None
 
 

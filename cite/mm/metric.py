@@ -29,8 +29,10 @@ class PatchSlideMetric(BaseMetric):
         collect_device: mmengine's: where results of several processes meet.
     """
 
+    default_prefix = ''  # names come whole: 'patch/…', 'slide/…'
+
     def __init__(self, out_dir: str | None = None, collect_device: str = 'cpu') -> None:
-        super().__init__(collect_device=collect_device, prefix='')
+        super().__init__(collect_device=collect_device)
         self.out_dir = Path(out_dir) if out_dir else None
         self.about: dict[str, Any] = {}  # what decided the numbers; the runner fills it in
         self.results_table = ''

@@ -70,7 +70,7 @@ def _runner(cfg: Config) -> None:
     if cfg.randomness.get('seed') is None:  # mmengine would draw one
         cfg.randomness.seed = 0
     train_cfg = cfg.get('train_cfg')
-    if train_cfg:
+    if train_cfg is not None:
         if not train_cfg.get('max_iters') or 'by_epoch' in train_cfg:
             raise ConfigError(
                 f'training counts iterations: train_cfg=dict(max_iters=…), found {dict(train_cfg)}'
@@ -90,7 +90,11 @@ def _schedule(cfg: Config) -> None:
     schedulers = cfg.get('param_scheduler') or ()
     for scheduler in [schedulers] if isinstance(schedulers, ConfigDict) else schedulers:
         endless = scheduler.get('T_max') is None and scheduler.get('end') is None
-        if scheduler.get('type') == 'CosineAnnealingLR' and endless and cfg.get('train_cfg'):
+        if (
+            scheduler.get('type') == 'CosineAnnealingLR'
+            and endless
+            and cfg.get('train_cfg') is not None
+        ):
             scheduler.setdefault('T_max', cfg.train_cfg.max_iters - scheduler.get('begin', 0))
 
 
@@ -101,11 +105,15 @@ def _model(cfg: Config, device: str) -> None:
             model[part] = ConfigDict(type=model[part])
     classes = list(_classes(cfg))
     if list(model.setdefault('classes', classes)) != classes:
-        raise ConfigError(f'model.classes {list(model.classes)} differ from the data set\'s {classes}')
+        raise ConfigError(
+            f"model.classes {list(model.classes)} differ from the data set's {classes}"
+        )
     wanted = 'auto' if _amp_asked(cfg) else model.get('precision', 'auto')
     model.precision = settle_precision(wanted, device)
     encoder = model.head.get('text_encoder')
-    if isinstance(encoder, ConfigDict) and encoder.get('type') == CLIP_TEXT:
+    if isinstance(encoder, str):
+        model.head.text_encoder = ConfigDict(type='TextEncoder', model=encoder)
+    elif encoder is not None and encoder.get('type') == CLIP_TEXT:
         # a pair's text tower goes with its vision tower unless another is named
         encoder.setdefault('model', model.backbone.model)
     card = get_card(model.backbone.model)

@@ -22,11 +22,13 @@ from mmengine.runner import Runner
 from torch import nn
 
 from cite.atomic import write_text
+from cite.encoders.text import TEXT_ENCODERS
 from cite.errors import CheckpointError, CiteError, ConfigError, ModelError
 from cite.frozen import trainable
 from cite.mm.about import about_run, headlines, settle_sizes
 from cite.mm.checkpoint import (
     anchors_of_checkpoint,
+    checkpoint_before,
     latest_checkpoint,
     random_state,
     restore_random_state,
@@ -35,7 +37,7 @@ from cite.mm.messages import install_clear_errors
 from cite.mm.metric import PatchSlideMetric
 from cite.mm.resolve import resolve
 
-TRAIN_CONFIG, TEST_CONFIG = 'config.py', 'config_test.py'
+TEST_CONFIG = 'config_test.py'
 
 _RUNS = itertools.count()
 
@@ -120,7 +122,10 @@ class CiteRunner(Runner):
         anchors = anchors_of_checkpoint(path, [template.format(t) for t in head.get('texts', ())])
         if anchors is None:
             return None
-        self.logger.warning(f'the text encoder is not at hand; anchors taken from {path}')
+        wanted = TEXT_ENCODERS.build(head['text_encoder']).settings()['model']
+        if Path(wanted).name != Path(anchors.provenance.get('model', '')).name:
+            return None  # of another encoder than the config's
+        self.logger.warning(f'text encoder {wanted} is not at hand; anchors taken from {path}')
         return {**{k: v for k, v in head.items() if k != 'text_encoder'}, 'anchors': anchors}
 
     # -- checkpoints -------------------------------------------------------------------------------
@@ -150,10 +155,12 @@ class CiteRunner(Runner):
         except FileNotFoundError as error:
             raise CheckpointError(f'checkpoint {filename}: no such file') from error
         except Exception as error:  # torch raises pickle, zip and runtime errors on damaged files
-            reason = str(error).splitlines()[0][:200]
+            reason = [*str(error).splitlines(), ''][0][:200]
+            before = checkpoint_before(Path(filename)) if self._resume else None
             raise CheckpointError(
                 f'checkpoint {filename} cannot be read: damaged, or not tensors and plain values '
                 f'({type(error).__name__}: {reason})'
+                + (f'. The one before it is whole: --resume {before}' if before else '')
             ) from error
         return checkpoint
 

@@ -53,8 +53,10 @@ class VisualPrompt(Tuning):
         init: str = 'token',
     ) -> None:
         super().__init__()
-        if length < 1:
-            raise ConfigError(f'VisualPrompt: length must be at least 1, found {length}')
+        if not isinstance(length, int) or length < 1:
+            raise ConfigError(
+                f'VisualPrompt: length must be a whole number of at least 1, found {length!r}'
+            )
         if position not in ('prepend', 'add'):
             raise ConfigError(
                 f"VisualPrompt: position must be 'prepend' or 'add', found {position!r}"

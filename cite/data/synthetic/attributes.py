@@ -23,7 +23,7 @@ class Grade(IntEnum):
     POORLY = 2
 
 
-_CENTRE = {Grade.WELL: 0.83, Grade.MODERATELY: 0.54, Grade.POORLY: 0.15}
+_CENTRE = {Grade.WELL: 0.83, Grade.MODERATELY: 0.54, Grade.POORLY: 0.18}
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Attributes:
 
 def draw_slide(rng: np.random.Generator, grade: Grade, solid: bool) -> Attributes:
     """Draw the attributes of one slide; `solid` is used where tumour grows without glands."""
-    differentiation = float(np.clip(rng.normal(_CENTRE[grade], 0.075), 0, 1))
+    differentiation = float(np.clip(rng.normal(_CENTRE[grade], 0.08), 0, 1))
     independent = {
         'tumour_share': rng.uniform(0.4, 0.9),
         'signet': rng.uniform(0.0, 0.5) * (not solid),

@@ -24,7 +24,5 @@ val_dataloader = None  # model selection on the evaluation slides would be cheat
 test_dataloader = dict(
     batch_size=128,
     num_workers=8,
-    dataset=dict(
-        type='PatchDataset', ann_file='splits/val.csv', classes=classes
-    ),
+    dataset=dict(type='PatchDataset', ann_file='splits/val.csv', classes=classes),
 )

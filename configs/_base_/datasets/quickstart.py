@@ -22,7 +22,5 @@ val_dataloader = None
 test_dataloader = dict(
     batch_size=64,
     num_workers=2,
-    dataset=dict(
-        type='PatchDataset', ann_file='splits/val.csv', classes=classes
-    ),
+    dataset=dict(type='PatchDataset', ann_file='splits/val.csv', classes=classes),
 )

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from tiny_models import save_tiny_bert
+
+from cite.encoders.text.clip import CLIPTextEncoder
+from cite.errors import ConfigError, ModelError
+from cite.heads.zero_shot import ZeroShotHead
+
+TEXTS = ['gland', 'a tubular gland', 'no gland at all here']
+
+
+def save_tokenizer(folder):
+    """Byte-level BPE without merges, in CLIP's layout: every character is a token."""
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import CLIPTokenizerFast
+
+    letters = sorted(ByteLevel.alphabet())
+    tokens = [*letters, *(f'{c}</w>' for c in letters), '<|startoftext|>', '<|endoftext|>']
+    vocab = {token: index for index, token in enumerate(tokens)}
+    (folder / 'vocab.json').write_text(json.dumps(vocab), encoding='utf-8')
+    (folder / 'merges.txt').write_text('#version: 0.2\n', encoding='utf-8')
+    tokenizer = CLIPTokenizerFast(vocab=vocab, merges=[])
+    tokenizer.save_pretrained(folder)
+    return len(tokens)
+
+
+@pytest.fixture(scope='module')
+def clip(tmp_path_factory):
+    from transformers import CLIPConfig, CLIPModel
+
+    folder = tmp_path_factory.mktemp('models') / 'clip'
+    folder.mkdir()
+    size = save_tokenizer(folder)
+    layers = {'hidden_size': 16, 'intermediate_size': 24, 'num_hidden_layers': 2}
+    layers['num_attention_heads'] = 2
+    text = {'vocab_size': size, 'max_position_embeddings': 24, 'eos_token_id': size - 1}
+    text |= {'bos_token_id': size - 2, 'pad_token_id': size - 1}
+    config = CLIPConfig(
+        text_config={**layers, **text},
+        vision_config={**layers, 'image_size': 16, 'patch_size': 8},
+        projection_dim=12,
+        logit_scale_init_value=3.25,
+        initializer_factor=5.0,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = CLIPModel(config).eval()
+    model.save_pretrained(folder)
+    return folder
+
+
+def transformers_features(folder, text):
+    from transformers import AutoTokenizer, CLIPModel
+
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), CLIPModel.from_pretrained(folder)
+    with torch.no_grad():
+        out = model.eval().get_text_features(**tokenizer(text, return_tensors='pt'))
+    return getattr(out, 'pooler_output', out)[0]
+
+
+def test_equals_transformers_text_features(clip):
+    vectors = CLIPTextEncoder(str(clip)).encode_text(TEXTS, batch_size=2)
+    assert vectors.shape == (3, 12)
+    assert not vectors.requires_grad
+    for text, vector in zip(TEXTS, vectors, strict=True):
+        torch.testing.assert_close(vector, transformers_features(clip, text), rtol=1e-4, atol=1e-5)
+    assert torch.cdist(vectors, vectors)[0, 1:].min() > 1e-2
+
+
+def test_records_the_logit_scale(clip):
+    record = CLIPTextEncoder(str(clip)).provenance()
+    assert record['logit_scale'] == pytest.approx(3.25)
+    assert record['model'] == str(clip)
+    assert record['fingerprint'].startswith('sha256 ')
+
+
+def test_zero_shot_head_uses_template_and_logit_scale(clip):
+    spec = {'type': 'CLIPTextEncoder', 'model': str(clip)}
+    head = ZeroShotHead(['gland', 'fat'], spec, template='a {}.')
+    expected = CLIPTextEncoder(str(clip)).encode_text(['a gland.', 'a fat.'])
+    torch.testing.assert_close(head.anchors, expected)
+    assert head.temperature.item() == pytest.approx(3.25)
+    assert not list(head.parameters())
+    again = ZeroShotHead(['gland', 'fat'], spec, template='a {}.')  # from the cache
+    assert again.temperature.item() == pytest.approx(3.25)
+
+
+def test_wrong_templates_and_texts(clip):
+    spec = {'type': 'CLIPTextEncoder', 'model': str(clip)}
+    with pytest.raises(ConfigError, match='template'):
+        ZeroShotHead(['gland', 'fat'], spec, template='a photo')
+    with pytest.raises(ConfigError, match='list with one string per class'):
+        ZeroShotHead('gland', spec)
+    with pytest.raises(ConfigError, match='text_encoder'):
+        ZeroShotHead(['gland', 'fat'])
+
+
+def test_long_and_empty_texts(clip):
+    encoder = CLIPTextEncoder(str(clip))
+    with pytest.raises(ConfigError, match='longer than the 24 that'):
+        encoder.encode_text(['gland', 'g ' * 23])
+    with pytest.raises(ConfigError, match='empty text'):
+        encoder.encode_text(['gland', ''])
+
+
+def test_what_is_no_clip_is_refused(tmp_path):
+    with pytest.raises(ModelError, match='neither a folder nor in the hub cache'):
+        CLIPTextEncoder('clip-vit-b16').encode_text(TEXTS)
+    with pytest.raises(ModelError, match='CLIP text tower'):
+        CLIPTextEncoder(str(save_tiny_bert(tmp_path / 'bert'))).encode_text(TEXTS)
+
+
+def test_zoo_names_find_the_text_half_of_the_pair():
+    assert CLIPTextEncoder('clip-vit-b16').source == 'openai/clip-vit-base-patch16'

@@ -1,0 +1,186 @@
+"""A data set of 36 tiny patches, a config that trains on it in a second, and one finished run."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+REPO = Path(__file__).parents[2]
+CLASSES = ('well', 'moderate', 'poor')
+COLOURS = ((200, 60, 60), (60, 200, 60), (60, 60, 200))
+
+CONFIG = """
+_base_ = ['{configs}/_base_/runtime.py', '{configs}/_base_/models/cite.py']
+classes = ['well', 'moderate', 'poor']
+data_root = {data!r}
+model = dict(
+    backbone=dict(model='random-vit-tiny', image_size=32),
+    head=dict(texts=['red tissue', 'green tissue', 'blue tissue'],
+              text_encoder=dict(model='random-bert-tiny')),
+    precision='fp32',
+)
+train_dataloader = dict(
+    batch_size=4, num_workers=0, sampler=dict(type='PatchSampler', balance='slide'),
+    dataset=dict(type='PatchDataset', ann_file='train.csv', classes=classes,
+                 pipeline=[dict(type='ResizePatch'), dict(type='AugmentPatch')]),
+)
+val_dataloader = None
+test_dataloader = dict(
+    batch_size=4, num_workers=0,
+    dataset=dict(type='PatchDataset', ann_file='val.csv', classes=classes),
+)
+train_cfg = dict(max_iters=8)
+optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3))
+param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=False)]
+default_hooks = dict(checkpoint=dict(interval=4), logger=dict(interval=2))
+"""
+
+
+@pytest.fixture(scope='session', autouse=True)
+def one_thread() -> Iterator[None]:
+    """Models this small only lose by a second thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope='session')
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """3 classes × 4 slides × 3 patches of 40 × 40; the last slide of each class is for testing."""
+    root = tmp_path_factory.mktemp('tiny_data')
+    (root / 'images').mkdir()
+    rng = np.random.default_rng(0)
+    rows: dict[str, list[tuple[str, str, str]]] = {'train': [], 'val': []}
+    for label, colour in zip(CLASSES, COLOURS, strict=True):
+        for slide in range(4):
+            for patch in range(3):
+                pixels = np.array(colour) + rng.normal(0, 40, (40, 40, 3))
+                file = f'images/{label}{slide}_{patch}.jpg'
+                Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(root / file)
+                rows['val' if slide == 3 else 'train'].append((file, label, f'{label}{slide}'))
+    for name, content in rows.items():
+        write_manifest(root / f'{name}.csv', content)
+    return root
+
+
+@pytest.fixture(scope='session')
+def tiny_file(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The config file."""
+    file = tmp_path_factory.mktemp('tiny_config') / 'tiny.py'
+    file.write_text(CONFIG.format(configs=REPO / 'configs', data=str(tiny_data)), encoding='utf-8')
+    return file
+
+
+@pytest.fixture(scope='session')
+def load_tiny(tiny_file: Path) -> Callable[..., Any]:
+    """`load_tiny(work_dir, {'dotted.key': value})` → the config."""
+    from cite.mm.launch import load_config
+
+    def load(work_dir: Path, options: dict[str, Any] | None = None, **flags: Any) -> Any:
+        return load_config(tiny_file, str(work_dir), options, **flags)
+
+    return load
+
+
+@pytest.fixture
+def tiny(load_tiny: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
+    """`tiny({'dotted.key': value})` → the config, with `tmp_path/run` as run folder."""
+    return lambda options=None, **flags: load_tiny(tmp_path / 'run', options, **flags)
+
+
+@pytest.fixture(scope='session')
+def finished(load_tiny: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run folder of 8 iterations (checkpoints at 4 and 8) that was tested. Read it, change a copy."""
+    from cite.mm.launch import test, train
+
+    folder = tmp_path_factory.mktemp('finished') / 'run'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('CITE_CACHE', str(folder.parent / 'cache'))
+        train(load_tiny(folder))
+        test(load_tiny(folder), str(folder / 'iter_8.pth'))
+    return folder
+
+
+@pytest.fixture
+def stopped(finished: Path, tmp_path: Path) -> Path:
+    """Copy of the finished run as it was after iteration 4, in `tmp_path/run`."""
+    folder = tmp_path / 'run'
+    folder.mkdir()
+    shutil.copy(finished / 'iter_4.pth', folder)
+    (folder / 'last_checkpoint').write_text(str(finished / 'iter_4.pth'), encoding='utf-8')
+    return folder
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `python …` in another working directory."""
+
+    def run(*words: Any, timeout: int = 240) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *map(str, words)],
+            cwd=tmp_path,
+            env=command_environment(),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run
+
+
+def command_environment() -> dict[str, str]:
+    path = os.pathsep.join(filter(None, [str(REPO), os.environ.get('PYTHONPATH')]))
+    return {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1'}
+
+
+@pytest.fixture(scope='session')
+def environment() -> dict[str, str]:
+    """Environment of a command that is started by the test itself."""
+    return command_environment()
+
+
+@pytest.fixture(scope='session')
+def read_checkpoint() -> Callable[[Path], dict[str, Any]]:
+    return lambda path: torch.load(path, map_location='cpu', weights_only=True)
+
+
+@pytest.fixture(scope='session')
+def assert_same() -> Callable[[Any, Any], None]:
+    """Nested dicts, lists and tensors, equal bit for bit."""
+
+    def check(first: Any, second: Any, where: str = '') -> None:
+        assert type(first) is type(second), where
+        if isinstance(first, torch.Tensor):
+            assert torch.equal(first, second), where
+        elif isinstance(first, dict):
+            assert first.keys() == second.keys(), where
+            for key in first:
+                check(first[key], second[key], f'{where}.{key}')
+        elif isinstance(first, list | tuple):
+            assert len(first) == len(second), where
+            for number, (one, two) in enumerate(zip(first, second, strict=True)):
+                check(one, two, f'{where}[{number}]')
+        else:
+            assert first == second, where
+
+    return check
+
+
+def write_manifest(path: Path, rows: list[tuple[str, ...]], header: str = 'file,label,slide') -> None:
+    with path.open('w', encoding='utf-8', newline='') as file:
+        writer = csv.writer(file)
+        writer.writerow(header.split(','))
+        writer.writerows(rows)
