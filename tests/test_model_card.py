@@ -99,8 +99,9 @@ def test_names_cannot_change_the_page(info):
     assert r'a\|b' in card and r'\[link\]' in card and r'!\[image\]' in card
     assert r'\`code\` \*bold\*' in card
     assert "`a'b # c`" in card
-    assert len([line for line in card.splitlines() if line.startswith('- ')]) == 6
+    assert len([line for line in card.splitlines() if line.startswith('- ')]) == 7
 
-    table = model_card(dataclasses.replace(info, classes=['a|b', 'c']), results(['a|b', 'c']))
+    names = ['a|b', 'c', 'd']
+    table = model_card(dataclasses.replace(info, classes=names), results(names))
     rows = [line for line in table.splitlines() if line.startswith('|')]
     assert {line.replace(r'\|', '').count('|') for line in rows} == {4}

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
         warnings += _cache()
     for warning in warnings:
         print(f'warning: {warning}')
-    print(f'{len(warnings)} warnings' if warnings else 'no known problem found')
+    print(f'warnings: {len(warnings)}' if warnings else 'no known problem found')
 
 
 def _version(package: str) -> Version | None:

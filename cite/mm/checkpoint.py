@@ -64,7 +64,7 @@ def check_checkpoint(model: Any, checkpoint: Mapping[str, Any], path: str) -> No
         CheckpointError: Not written by cite, other classes, another base model, other texts or text
             embeddings, or other weights.
     """
-    about = checkpoint.get(KEY)
+    about = checkpoint.get(KEY) if isinstance(checkpoint, Mapping) else None
     if about is None or 'state_dict' not in checkpoint:
         raise CheckpointError(
             f'{path} is no checkpoint of cite (it lacks {KEY!r}). Weights of a base model go to '
@@ -232,6 +232,8 @@ def anchors_of_checkpoint(path: str, texts: Sequence[str] | None) -> Anchors | N
     try:
         checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except Exception:  # whatever is wrong with it is told when it is loaded
+        return None
+    if not isinstance(checkpoint, Mapping):
         return None
     provenance = checkpoint.get(KEY, {}).get('anchors')
     embeddings = checkpoint.get('state_dict', {}).get('head.anchors')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from mmengine.registry import LOOPS
 from mmengine.runner import IterBasedTrainLoop
 from mmengine.runner.loops import BaseLoop
@@ -58,13 +59,15 @@ class CiteTrainLoop(IterBasedTrainLoop):
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
         self.dataloader.batch_sampler.set_start(self._iter)
-        batches = iter(self.dataloader)
+        with torch.random.fork_rng(devices=[]):  # starting workers draws a number
+            batches = iter(self.dataloader)
         while self._iter < self._max_iters and not self.stop_training:
             self.runner.model.train()
             self.run_iter(next(batches))
             due = self._iter % self.val_interval == 0 or self._iter == self._max_iters
             if self.runner.val_loop is not None and self._iter >= self.val_begin and due:
-                self.runner.val_loop.run()
+                with torch.random.fork_rng(devices=[]):
+                    self.runner.val_loop.run()
         self.runner.call_hook('after_train_epoch')
         self.runner.call_hook('after_train')
         return self.runner.model

@@ -100,7 +100,9 @@ def test_without_the_weights_the_stored_answer_counts():
     assert absent.calls == 0
 
 
-@pytest.mark.parametrize('damage', ['empty', 'truncated', 'no metadata', 'other shape', 'no record'])
+@pytest.mark.parametrize(
+    'damage', ['empty', 'truncated', 'no metadata', 'other shape', 'no record']
+)
 def test_a_damaged_file_is_made_anew(own_cache, caplog, damage):
     good = embed_texts(TEXTS, Fake())
     (file,) = files(own_cache)
@@ -122,7 +124,8 @@ def test_a_damaged_file_is_made_anew(own_cache, caplog, damage):
     assert 'is damaged' in caplog.text
     assert encoder.calls == 1
     assert again.hash == good.hash
-    assert file.read_bytes() == content
+    embed_texts(TEXTS, encoder)
+    assert encoder.calls == 1
 
 
 def test_a_cache_that_cannot_be_written_only_warns(tmp_path, monkeypatch, caplog):

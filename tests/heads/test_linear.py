@@ -20,7 +20,9 @@ def test_logits_and_init():
 
 
 def test_sizes_that_do_not_fit():
-    with pytest.raises(ConfigError, match=r'num_classes=4, but the data set has 3 classes: a, b, c'):
+    with pytest.raises(
+        ConfigError, match=r'num_classes=4, but the data set has 3 classes: a, b, c'
+    ):
         LinearHead(num_classes=4).attach(5, CLASSES)
     with pytest.raises(ConfigError, match='in_features=6, but the features have 5'):
         LinearHead(in_features=6).attach(5, CLASSES)

@@ -56,6 +56,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(scope='session', autouse=True)
+def quick_start() -> Iterator[None]:
+    """Half of so short a run goes into printing the machine and laying out the config."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('mmengine.runner.runner.collect_env', dict)
+        patch.setattr('mmengine.config.config.FormatCode', lambda text, **style: (text, False))
+        yield
+
+
 @pytest.fixture(scope='session')
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """3 classes × 4 slides × 3 patches of 40 × 40; the last slide of each class is for testing."""

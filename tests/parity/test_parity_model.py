@@ -224,7 +224,9 @@ def test_projection_neck(parity):
 
 
 @pytest.mark.parametrize('pooling', ['pooler_output', 'last_hidden_state'])
-@pytest.mark.parametrize(('value', 'learnable'), [('4.6052', False), ('4.6052', True), ('1.0', False)])
+@pytest.mark.parametrize(
+    ('value', 'learnable'), [('4.6052', False), ('4.6052', True), ('1.0', False)]
+)
 def test_text_head(parity, value, learnable, pooling):
     golden = np.load(parity('unit/text_head.npz'))
     case = f't{value}_learn{learnable}_{pooling}'

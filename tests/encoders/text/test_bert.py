@@ -48,7 +48,11 @@ def test_batched_equals_one_by_one(bert, pooling):
         with torch.no_grad():
             output = model(**tokenizer(text, return_tensors='pt'))
         hidden = output.last_hidden_state[0]
-        expected = {'pooler_output': output.pooler_output[0], 'cls': hidden[0], 'mean': hidden.mean(0)}
+        expected = {
+            'pooler_output': output.pooler_output[0],
+            'cls': hidden[0],
+            'mean': hidden.mean(0),
+        }
         torch.testing.assert_close(vector, expected[pooling], rtol=1e-5, atol=1e-5)
 
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
-from tiny_models import save_tiny_bert
+from safetensors.torch import load_file, save_file
 
 from cite.encoders.text.clip import CLIPTextEncoder
 from cite.errors import ConfigError, ModelError
@@ -107,11 +109,15 @@ def test_long_and_empty_texts(clip):
         encoder.encode_text(['gland', ''])
 
 
-def test_what_is_no_clip_is_refused(tmp_path):
+def test_a_tower_that_is_missing_or_incomplete_is_refused(clip, tmp_path):
     with pytest.raises(ModelError, match='neither a folder nor in the hub cache'):
         CLIPTextEncoder('clip-vit-b16').encode_text(TEXTS)
-    with pytest.raises(ModelError, match='CLIP text tower'):
-        CLIPTextEncoder(str(save_tiny_bert(tmp_path / 'bert'))).encode_text(TEXTS)
+    weights = Path(shutil.copytree(clip, tmp_path / 'part')) / 'model.safetensors'
+    state = load_file(weights)
+    del state['text_projection.weight']
+    save_file(state, weights, {'format': 'pt'})
+    with pytest.raises(ModelError, match=r'lacks 1 weights \(text_projection\.weight\)'):
+        CLIPTextEncoder(str(weights.parent)).encode_text(TEXTS)
 
 
 def test_zoo_names_find_the_text_half_of_the_pair():

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from mmengine.optim import build_optim_wrapper
+from torch import nn
+
+from cite.errors import ConfigError, TrainingError
+from cite.frozen import trainable
+from cite.mm.launch import train
+from cite.mm.optim import CiteOptimWrapper, TrainableConstructor
+from cite.mm.runner import CiteRunner
+
+
+class Model(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tower = nn.Linear(3, 3).requires_grad_(False)
+        self.neck = nn.Linear(3, 2)
+        self.head = nn.Linear(2, 2)
+
+
+def build(model, **config):
+    config.setdefault('optimizer', {'type': 'SGD', 'lr': 0.1, 'weight_decay': 0.01})
+    return build_optim_wrapper(model, {'constructor': 'TrainableConstructor', **config})
+
+
+def test_the_optimiser_holds_what_trains_by_name_and_nothing_else():
+    model = Model()
+    wrapper = build(model)
+    groups = wrapper.optimizer.param_groups
+    assert isinstance(wrapper, CiteOptimWrapper)
+    assert [group['name'] for group in groups] == list(trainable(model))
+    assert [id(p) for group in groups for p in group['params']] == [
+        id(p) for p in trainable(model).values()
+    ]
+    assert {group['lr'] for group in groups} == {0.1}
+
+
+def test_of_a_run_too(tiny):
+    runner = CiteRunner.from_cfg(tiny())
+    wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    names = [group['name'] for group in wrapper.optimizer.param_groups]
+    assert names == ['backbone.tuning.prompt', 'neck.weight', 'neck.bias']
+    assert names == list(trainable(runner.bare_model))
+
+
+def test_custom_keys_scale_rate_and_decay_and_the_longest_counts():
+    keys = {'neck': {'lr_mult': 0.5}, 'neck.bias': {'lr_mult': 0.1, 'decay_mult': 0.0}}
+    groups = build(Model(), paramwise_cfg={'custom_keys': keys}).optimizer.param_groups
+    rates = {group['name']: (group['lr'], group['weight_decay']) for group in groups}
+    assert rates['neck.weight'] == pytest.approx((0.05, 0.01))
+    assert rates['neck.bias'] == pytest.approx((0.01, 0.0))
+    assert rates['head.weight'] == pytest.approx((0.1, 0.01))
+
+
+def test_keys_that_fit_nothing_are_told():
+    with pytest.raises(ConfigError, match=r"\['backbone'\] fit no trained weight: neck\.weight"):
+        build(Model(), paramwise_cfg={'custom_keys': {'backbone': {'lr_mult': 2}}})
+    with pytest.raises(ConfigError, match='takes only custom_keys'):
+        TrainableConstructor({}, {'norm_decay_mult': 0.0})
+
+
+def test_nothing_trains():
+    with pytest.raises(TrainingError, match='nothing in this model trains.*cite test CONFIG'):
+        build(nn.Linear(2, 2).requires_grad_(False))
+
+
+def test_accumulated_gradients_make_one_step_of_the_whole_batch():
+    inputs = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
+    results = []
+    for count in (1, 4):
+        torch.manual_seed(0)
+        model = Model()
+        wrapper = build(model, accumulative_counts=count)
+        for part in inputs.chunk(count):
+            with wrapper.optim_context(model):
+                loss = model.head(model.neck(part)).square().mean()
+            wrapper.update_params(loss)
+        results.append(model.neck.weight.detach().clone())
+    torch.testing.assert_close(results[0], results[1])
+
+
+def test_gradients_are_clipped():
+    model = Model()
+    wrapper = build(model, clip_grad={'max_norm': 1e-3}, optimizer={'type': 'SGD', 'lr': 1.0})
+    before = [p.detach().clone() for p in trainable(model).values()]
+    wrapper.update_params(100 * model.head(model.neck(torch.ones(1, 3))).square().sum())
+    moved = [(p - q).square().sum() for p, q in zip(trainable(model).values(), before, strict=True)]
+    assert sum(moved).sqrt().item() == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_loss_scaling_is_saved_where_there_is_any():
+    plain = build(Model())
+    assert 'loss_scaler' not in plain.state_dict()
+    plain.load_state_dict({**plain.state_dict(), 'loss_scaler': {'scale': 2.0}})
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
+def test_loss_scaling_comes_back():
+    wrapper = build(Model().cuda(), loss_scaling=True)
+    wrapper.update_params(wrapper.optimizer.param_groups[0]['params'][0].sum())
+    state = wrapper.state_dict()
+    other = build(Model().cuda(), loss_scaling=True)
+    other.load_state_dict(state)
+    assert other.scaler.state_dict() == state['loss_scaler']
+
+
+# -- runs ------------------------------------------------------------------------------------------
+
+
+def test_training_with_accumulation_clipping_and_factors(tiny, read_checkpoint, tmp_path):
+    cfg = tiny({'train_cfg.max_iters': 4})
+    cfg.optim_wrapper.update(
+        accumulative_counts=2,
+        clip_grad={'max_norm': 1.0},
+        paramwise_cfg={'custom_keys': {'tuning': {'lr_mult': 10.0}}},
+    )
+    train(cfg)
+    checkpoint = read_checkpoint(tmp_path / 'run' / 'iter_4.pth')
+    assert {int(s['step']) for s in checkpoint['optimizer']['state'].values()} == {2}
+    rates = {g['name']: g['initial_lr'] for g in checkpoint['optimizer']['param_groups']}
+    assert rates['backbone.tuning.prompt'] == pytest.approx(10 * rates['neck.weight'])
+
+
+def test_the_best_known_run_learns(finished, read_checkpoint):
+    losses = read_checkpoint(finished / 'iter_8.pth')['message_hub']['log_scalars']['train/loss'][0]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize(
+    ('name', 'rate'),
+    [('linear_clip-vitb16_bs128_i1000.py', 0.01), ('clip-vitb16_biolinkbert-l_cb_bs128_i1000.py', 0.03)],
+)
+def test_the_schedule_is_the_original_codes(parity, tiny, name, rate):
+    from mmengine.config import Config
+
+    from cite.mm.resolve import resolve
+    from cite.paths import configs_dir
+
+    expected = np.load(parity('data/lr_schedule.npz'))[name]
+    schedule = Config.fromfile(configs_dir() / '_base_' / 'schedules' / 'sgd_1000.py')
+    cfg = tiny()
+    for key in ('train_cfg', 'optim_wrapper', 'param_scheduler'):
+        cfg[key] = schedule[key]
+    cfg.optim_wrapper.optimizer.lr = rate
+    cfg = resolve(cfg, 'cpu')
+    assert cfg.train_cfg.max_iters == len(expected) == 1000
+    runner = CiteRunner.from_cfg(cfg)
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    schedulers = runner.build_param_scheduler(runner.param_schedulers)
+    (group, *_) = runner.optim_wrapper.optimizer.param_groups
+    rates = []
+    for _ in expected:
+        rates.append(group['lr'])
+        for scheduler in schedulers:
+            scheduler.step()
+    np.testing.assert_allclose(rates, expected, rtol=1e-9)
