@@ -12,6 +12,8 @@ REPO = Path(__file__).parents[1]
 # before anything imports huggingface_hub: no test may reach out
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
 os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
+# tiny models: more threads only wait for each other
+os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 
 @pytest.fixture(autouse=True)

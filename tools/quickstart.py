@@ -18,7 +18,7 @@ RUN = Path('work_dirs/quickstart')
 CONFIG = 'configs/quickstart/cite.py'
 
 ABOUT = """
-The two encoders of the quickstart are small and RANDOM: a vision transformer of 4 blocks and a BERT
+The two encoders of the quickstart are small and RANDOM: a vision transformer of 2 blocks and a BERT
 of 2 layers, both with weights from a fixed seed. They have learned nothing, and the tissue is drawn by
 a program. What you see is the machinery at work (a prompt, a projection and text anchors trained on
 frozen features), not what a pathology model can do. Swap in a real one with two options:

@@ -56,11 +56,9 @@ def build_parser() -> Parser:
 
 
 def one_line(error: CiteError | OSError) -> str:
-    """What happened, without the line breaks and tracebacks that some messages carry."""
+    """What happened, without the line breaks that some messages have."""
     if isinstance(error, OSError) and error.strerror:
         names = ' -> '.join(str(name) for name in (error.filename, error.filename2) if name)
         return f'{names}: {error.strerror}' if names else error.strerror
-    text = str(error) or type(error).__name__
-    if 'Original Traceback' in text:  # a data loader's worker sends its traceback as text
-        text = text.rpartition(f'{type(error).__name__}: ')[2]
-    return ' '.join(line.strip() for line in text.strip().splitlines())
+    lines = (str(error) or type(error).__name__).strip().splitlines()
+    return ' '.join(line.strip() for line in lines)

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 RANDOM_SEED = 2023
 """Random towers are the same on every machine, so that adapters of theirs can be loaded."""
+RANDOM_GAIN = 6.0
 
 
 def load_vision(
@@ -59,7 +60,12 @@ def load_vision(
     if mean is not None or std is not None:
         card = replace(card, mean=_rgb('mean', mean or card.mean), std=_rgb('std', std or card.std))
     trunk = _random_trunk(card, image_size or card.image_size)
-    if pretrained and (weights is not None or card.source is not None or card.weights is not None):
+    if not pretrained and weights is not None:
+        raise ConfigError(f'{card.name}: pretrained=False and weights={weights} exclude each other')
+    published = card.source is not None or card.weights is not None
+    if weights is None and not published:
+        _amplify(trunk)
+    elif pretrained:
         found = resolve_weights(card, weights)
         logger.info('weights of %s: %s', card.name, found.path)
         state = to_timm(read_state(found.path), trunk, card.pos_interp)
@@ -79,6 +85,18 @@ def _random_trunk(card: Card, image_size: int) -> VisionTransformer:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(RANDOM_SEED)
         return timm.create_model(card.arch, pretrained=False, **kwargs)  # type: ignore[return-value]
+
+
+@torch.no_grad()
+def _amplify(trunk: VisionTransformer) -> None:
+    """Makes a tower that is random by design worth probing.
+
+    With timm's small initial weights every block is nearly the identity, and the feature is nearly
+    linear in the pixels: the mean colour.
+    """
+    for name, parameter in trunk.named_parameters():
+        if name.endswith('weight') and parameter.ndim >= 2:
+            parameter.mul_(RANDOM_GAIN)
 
 
 def _rgb(what: str, values: Sequence[float]) -> tuple[float, float, float]:

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from cite.errors import ConfigError, DataError
-from cite.images.read import _to_rgb, load_rgb
+from cite.images.read import load_rgb, to_rgb
 from cite.images.resize import ResizePatch, to_uint8_tensor
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _picture(image: Any) -> Image.Image | Tensor:
     if isinstance(image, str | Path):
         return load_rgb(image)
     if isinstance(image, Image.Image):
-        return _to_rgb(image, Path('image'))  # as from a file: transparency, 16 bit
+        return to_rgb(image, Path('image'))  # as from a file: transparency, 16 bit
     if isinstance(image, Tensor):
         if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
             raise DataError(

@@ -37,7 +37,7 @@ def load_rgb(path: str | Path) -> Image.Image:
                     f'(at most {MAX_PIXELS} pixels); cut it into patches'
                 )
             image.load()
-            return _to_rgb(image, path)
+            return to_rgb(image, path)
     except DataError:
         raise
     except Image.DecompressionBombError as error:
@@ -49,7 +49,8 @@ def load_rgb(path: str | Path) -> Image.Image:
         ) from error
 
 
-def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
+def to_rgb(image: Image.Image, path: Path) -> Image.Image:
+    """A decoded picture as 8-bit RGB, see `load_rgb`; `path` is for messages."""
     if image.mode == 'RGB' and 'transparency' not in image.info:
         return image
     if image.mode.startswith('I'):  # 16 bit, which Pillow's own conversion clips at 255

@@ -188,7 +188,9 @@ def assert_same() -> Callable[[Any, Any], None]:
     return check
 
 
-def write_manifest(path: Path, rows: list[tuple[str, ...]], header: str = 'file,label,slide') -> None:
+def write_manifest(
+    path: Path, rows: list[tuple[str, ...]], header: str = 'file,label,slide'
+) -> None:
     with path.open('w', encoding='utf-8', newline='') as file:
         writer = csv.writer(file)
         writer.writerow(header.split(','))

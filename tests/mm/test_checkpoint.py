@@ -99,7 +99,9 @@ def test_latest_is_the_noted_one(tmp_path):
     assert latest_checkpoint(tmp_path) == str(tmp_path / 'iter_100.pth')
 
 
-@pytest.mark.parametrize('note', [b'', b'  \n', b'\0\0\0\0', b'/gone/iter_7.pth', b'/tmp', b'\xff\xfe'])
+@pytest.mark.parametrize(
+    'note', [b'', b'  \n', b'\0\0\0\0', b'/gone/iter_7.pth', b'/tmp', b'\xff\xfe']
+)
 def test_a_note_that_a_killed_job_left_is_no_harm(tmp_path, note):
     for number in (9, 10):
         (tmp_path / f'iter_{number}.pth').touch()
@@ -138,7 +140,10 @@ def test_before_a_damaged_one_comes_the_newest_whole_one(tmp_path):
     ('options', 'message'),
     [
         ({'model.backbone.image_size': 64}, 'trained on a base model with digest'),
-        ({'model.backbone.tuning.length': 2}, r'prompt has shape \(1, 1, 192\), expected \(1, 2, 192'),
+        (
+            {'model.backbone.tuning.length': 2},
+            r'prompt has shape \(1, 1, 192\), expected \(1, 2, 192',
+        ),
         ({'model.head.texts': ['red tissue', 'x', 'y']}, r"text 1 was 'green tissue', .* has 'x'"),
         ({'model.head.text_encoder.pooling': 'cls'}, r'anchors of .* \(mean\), .* \(cls\)'),
         ({'model.neck': None, 'model.head': 'LinearHead'}, r'missing head\.fc\.bias.* \d more'),
@@ -154,20 +159,24 @@ def test_a_checkpoint_of_other_classes_is_refused(tiny, finished):
     cfg = tiny()
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
         loader.dataset.classes = ['poor', 'moderate', 'well']
-    with pytest.raises(CheckpointError, match=r"classes \['well', 'moderate', 'poor'\], the config"):
+    with pytest.raises(
+        CheckpointError, match=r"classes \['well', 'moderate', 'poor'\], the config"
+    ):
         evaluate(cfg, str(finished / 'iter_8.pth'))
 
 
 def test_refusing_to_resume_overwrites_nothing(tiny, stopped):
     (stopped / 'config.py').write_text('# the config of the run')
-    with pytest.raises(CheckpointError, match=r"in its run folder|prompt"):
+    with pytest.raises(CheckpointError, match=r'in its run folder|prompt'):
         train(tiny({'model.backbone.tuning.length': 2}), resume=True)
     assert (stopped / 'config.py').read_text() == '# the config of the run'
     assert not (stopped / 'iter_8.pth').exists()
 
 
 def test_another_seed_is_refused(tiny, stopped):
-    with pytest.raises(CheckpointError, match=r'seed 0, the config has 5; resume with randomness\.seed=0'):
+    with pytest.raises(
+        CheckpointError, match=r'seed 0, the config has 5; resume with randomness\.seed=0'
+    ):
         train(tiny({'randomness.seed': 5}), resume=True)
 
 
@@ -228,7 +237,9 @@ def test_a_full_disk_leaves_the_checkpoints_before(tiny, tmp_path, monkeypatch, 
         real_put(self, content, filepath)
 
     def replace(self, target):
-        return full() if 'iter_8' in str(target) and where == 'replace' else real_replace(self, target)
+        return (
+            full() if 'iter_8' in str(target) and where == 'replace' else real_replace(self, target)
+        )
 
     monkeypatch.setattr(LocalBackend, 'put', put)
     monkeypatch.setattr(Path, 'replace', replace)
@@ -240,7 +251,10 @@ def test_a_full_disk_leaves_the_checkpoints_before(tiny, tmp_path, monkeypatch, 
     assert latest_checkpoint(run) == str(run / 'iter_4.pth')
     monkeypatch.undo()
     train(tiny(), resume=True)
-    same = [torch.load(folder / 'iter_8.pth', weights_only=True)['state_dict'] for folder in (run, finished)]
+    same = [
+        torch.load(folder / 'iter_8.pth', weights_only=True)['state_dict']
+        for folder in (run, finished)
+    ]
     assert all(torch.equal(same[0][name], same[1][name]) for name in same[1])
 
 

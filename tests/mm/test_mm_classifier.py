@@ -21,7 +21,9 @@ def model():
 def batch(count=4):
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
-    samples = [PatchSample.of(n % 3, img_path=f'{n}.jpg', slide='s', patient=None) for n in range(count)]
+    samples = [
+        PatchSample.of(n % 3, img_path=f'{n}.jpg', slide='s', patient=None) for n in range(count)
+    ]
     return images, samples
 
 
@@ -60,7 +62,12 @@ def test_every_trained_weight_gets_a_gradient(tiny):
     model.train()
     model(images, samples, mode='loss')['loss'].backward()
     weights = trainable(model)
-    assert list(weights) == ['backbone.tuning.prompt', 'neck.weight', 'neck.bias', 'head.temperature']
+    assert list(weights) == [
+        'backbone.tuning.prompt',
+        'neck.weight',
+        'neck.bias',
+        'head.temperature',
+    ]
     for name, weight in weights.items():
         assert weight.grad is not None and weight.grad.abs().sum() > 0, name
 
@@ -85,7 +92,9 @@ def test_a_loss_that_is_not_a_number_stops_before_any_weight_moves(
     monkeypatch.setattr(TextEmbeddingHead, 'forward', forward)
     runners = []
     monkeypatch.setattr('cite.mm.launch.CiteRunner.train', keep_runner(runners))
-    with pytest.raises(TrainingError, match=r'loss is nan at iteration 5 .*\.jpg.*checkpoint is whole'):
+    with pytest.raises(
+        TrainingError, match=r'loss is nan at iteration 5 .*\.jpg.*checkpoint is whole'
+    ):
         train(tiny({'default_hooks.checkpoint.interval': 5}))
     # what came before is whole: the checkpoint of iteration 5 is the model as it still is
     checkpoint = read_checkpoint(tmp_path / 'run' / 'iter_5.pth')

@@ -132,7 +132,10 @@ def test_the_best_known_run_learns(finished, read_checkpoint):
 
 @pytest.mark.parametrize(
     ('name', 'rate'),
-    [('linear_clip-vitb16_bs128_i1000.py', 0.01), ('clip-vitb16_biolinkbert-l_cb_bs128_i1000.py', 0.03)],
+    [
+        ('linear_clip-vitb16_bs128_i1000.py', 0.01),
+        ('clip-vitb16_biolinkbert-l_cb_bs128_i1000.py', 0.03),
+    ],
 )
 def test_the_schedule_is_the_original_codes(parity, tiny, name, rate):
     from mmengine.config import Config

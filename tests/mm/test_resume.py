@@ -92,14 +92,18 @@ def test_workers_fetch_nothing_beyond_the_end(tiny):
     assert len(list(batches)) == 5
 
 
-def test_another_checkpoint_than_the_last_can_be_resumed(tiny, finished, tmp_path, assert_same, read_checkpoint):
+def test_another_checkpoint_than_the_last_can_be_resumed(
+    tiny, finished, tmp_path, assert_same, read_checkpoint
+):
     train(tiny(), resume=str(finished / 'iter_4.pth'))
     results = [read_checkpoint(folder / 'iter_8.pth') for folder in (finished, tmp_path / 'run')]
     for part in SAME:
         assert_same(results[0][part], results[1][part])
 
 
-def test_resuming_with_another_number_of_processes_warns(tiny, stopped, read_checkpoint, caplog, capfd):
+def test_resuming_with_another_number_of_processes_warns(
+    tiny, stopped, read_checkpoint, caplog, capfd
+):
     import torch
 
     checkpoint = read_checkpoint(stopped / 'iter_4.pth')

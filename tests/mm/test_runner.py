@@ -73,7 +73,9 @@ def test_full_fine_tuning_trains_saves_and_resumes(tiny, tmp_path, assert_same, 
 # -- files of a run --------------------------------------------------------------------------------
 
 
-def test_written_config_is_whole_and_starts_the_run_again(finished, tmp_path, assert_same, read_checkpoint):
+def test_written_config_is_whole_and_starts_the_run_again(
+    finished, tmp_path, assert_same, read_checkpoint
+):
     from cite.mm.launch import load_config
 
     cfg = load_config(finished / 'config.py', str(tmp_path / 'run'))
@@ -191,7 +193,9 @@ def json_summary(folder):
     from cite.mm.metric import SUMMARY
 
     found = json.loads((folder / 'results.json').read_text())
-    return {f'{level}/{name}': found[level][name] for level in ('patch', 'slide') for name in SUMMARY}
+    return {
+        f'{level}/{name}': found[level][name] for level in ('patch', 'slide') for name in SUMMARY
+    }
 
 
 def test_untrained_weights_are_not_tested(tiny, tmp_path):

@@ -22,7 +22,7 @@ ZERO_SHOT = {'type': 'ZeroShotHead', 'texts': TEXTS, 'anchors': text_head(192)['
 CASES = {
     'shallow prompt': {},
     'deep prompts': {'tuning': {**PROMPT, 'layers': 'deep', 'init': 'uniform'}},
-    'prompts at some layers': {'tuning': {**PROMPT, 'layers': [3, 1]}},
+    'prompt at the last layer': {'tuning': {**PROMPT, 'layers': [-1]}},
     'added prompt': {'tuning': {**PROMPT, 'position': 'add'}},
     'token prompt': {'tuning': {**PROMPT, 'init': 'token'}},
     'activations': {'neck': {'type': 'ProjectionNeck', 'act_after': 'Tanh', 'bias': False}},

@@ -43,7 +43,7 @@ CARDS = (
         std=_HALF,
         licence='none needed: no trained weights',
         citation='none',
-        arch_kwargs={'num_classes': 0, 'img_size': 112, 'depth': 4},
+        arch_kwargs={'num_classes': 0, 'img_size': 112, 'depth': 2},
         note='random weights from a fixed seed, for tests and quickstart: it has learned nothing',
     ),
 )

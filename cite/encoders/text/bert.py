@@ -134,6 +134,11 @@ class TextEncoder(FrozenTextEncoder):
             raise ModelError(
                 explain_missing('text encoder', self.source, error, TEXT_CARDS)
             ) from error
+        if getattr(model.config, 'is_encoder_decoder', False):
+            raise ModelError(
+                f'text encoder {self.source} is an encoder-decoder ({type(model).__name__}); expected '
+                'an encoder of BERT type'
+            )
         missing = [key for key in info['missing_keys'] if 'position_ids' not in key]
         random_layers = [key for key in missing if 'pooler' not in key]
         if random_layers:

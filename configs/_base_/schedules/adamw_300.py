@@ -3,4 +3,4 @@ train_cfg = dict(max_iters=300)
 test_cfg = dict()
 
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01))
-param_scheduler = [dict(type='CosineAnnealingLR', T_max=300, eta_min=0.0, by_epoch=False)]
+param_scheduler = [dict(type='CosineAnnealingLR', eta_min=0.0, by_epoch=False)]

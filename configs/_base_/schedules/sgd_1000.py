@@ -7,5 +7,6 @@ test_cfg = dict()
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01))
 param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=0.0, by_epoch=False),
-    dict(type='ConstantLR', factor=0.005, begin=0, end=20, by_epoch=False),
+    # mmengine lifts the factor one iteration before `end`
+    dict(type='ConstantLR', factor=0.005, begin=0, end=21, by_epoch=False),
 ]

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from cite.errors import ConfigError
+from cite.mm.launch import load_config
+
+
+def test_flags_are_merged(tiny_file, tmp_path):
+    options = {'model.backbone.model': 'clip-vit-b16', 'train_dataloader.batch_size': 2}
+    cfg = load_config(tiny_file, str(tmp_path), options, amp=True, seed=7)
+    assert cfg.work_dir == str(tmp_path)
+    assert cfg.model.backbone.model == 'clip-vit-b16'
+    assert cfg.model.precision == 'auto'
+    assert cfg.randomness.seed == 7
+    assert cfg.launcher == 'none'
+
+
+def test_run_folder_by_default(tiny_file, tmp_path):
+    assert load_config(tiny_file).work_dir == 'work_dirs/tiny'
+    assert load_config(tiny_file, options={'work_dir': 'x'}).work_dir == 'x'
+
+
+def test_configs_that_come_with_the_library_go_by_name():
+    assert load_config('quickstart/cite').model.backbone.model == 'random-vit-tiny'
+
+
+@pytest.mark.parametrize(('given', 'under_torchrun'), [(None, 'pytorch'), ('pytorch', 'pytorch'), ('none', 'pytorch'), ('slurm', 'slurm')])
+def test_the_launcher_is_the_one_that_is_there(tiny_file, monkeypatch, given, under_torchrun):
+    options = {'launcher': given} if given else None
+    alone = 'slurm' if given == 'slurm' else 'none'
+    monkeypatch.delenv('LOCAL_RANK', raising=False)
+    assert load_config(tiny_file, options=options).launcher == alone
+    monkeypatch.setenv('LOCAL_RANK', '1')
+    assert load_config(tiny_file, options=options).launcher == under_torchrun
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        ('model = dict(', 'SyntaxError'),
+        ('1 / 0', 'ZeroDivisionError'),
+        ("_base_ = 'gone.py'", 'gone.py'),
+    ],
+)
+def test_files_that_are_no_config(tmp_path, content, message):
+    (tmp_path / 'bad.py').write_text(content)
+    with pytest.raises(ConfigError, match=f'bad.py cannot be read: .*{message}'):
+        load_config(tmp_path / 'bad.py')
+
+
+def test_options_that_do_not_fit(tiny_file):
+    with pytest.raises(ConfigError, match='cannot be read'):
+        load_config(tiny_file, options={'train_cfg.max_iters.deeper': 1})
