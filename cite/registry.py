@@ -2,7 +2,8 @@
 
 A registry belongs to a folder of the library. The first look-up imports the folder's modules; each of
 them registers its class with a decorator. Nothing else has to be touched to add a tuning, a neck, a
-head or a text encoder. `cite.mm` falls back to mmengine's registry for types that are not found here.
+head or a text encoder. A module elsewhere registers in the same way, once a config's `custom_imports`
+has imported it.
 """
 
 from __future__ import annotations
@@ -25,15 +26,11 @@ class Registry:
     Args:
         kind: What the classes are, for messages: 'tuning', 'head', ….
         package: Dotted name of the folder whose modules register themselves.
-        fallback: Called with an unknown type name; returns a class or None.
     """
 
-    def __init__(
-        self, kind: str, package: str, fallback: Callable[[str], type | None] | None = None
-    ) -> None:
+    def __init__(self, kind: str, package: str) -> None:
         self.kind = kind
         self.package = package
-        self.fallback = fallback
         self._classes: dict[str, type] = {}
         self._imported = False
 
@@ -63,9 +60,6 @@ class Registry:
             self._import_modules()
         if name in self._classes:
             return self._classes[name]
-        found = self.fallback(name) if self.fallback else None
-        if found is not None:
-            return found
         close = difflib.get_close_matches(name, self._classes, n=1)
         hint = f' Did you mean {close[0]!r}?' if close else ''
         raise ConfigError(

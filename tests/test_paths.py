@@ -26,7 +26,12 @@ def test_an_installation_without_configs(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     'name',
-    ['quickstart/cite', 'quickstart/cite.py', 'configs/quickstart/cite', 'configs/quickstart/cite.py'],
+    [
+        'quickstart/cite',
+        'quickstart/cite.py',
+        'configs/quickstart/cite',
+        'configs/quickstart/cite.py',
+    ],
 )
 def test_names_are_found_from_anywhere(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

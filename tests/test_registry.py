@@ -114,13 +114,6 @@ def test_mistakes_are_named(discs, spec, named):
         discs.build(spec)
 
 
-def test_fallback_is_asked_for_unknown_names(discs):
-    discs.fallback = {'Ellipse': Disc}.get
-    assert discs.build({'type': 'Ellipse', 'radius': 1}) == Disc(1)
-    with pytest.raises(ConfigError, match='Known: Disc'):
-        discs.get('Rhomboid')
-
-
 def test_functions_with_free_options_take_any():
     check_options('it', lambda a, **rest: a, {'a': 1, 'b': 2})
     check_options('it', lambda *a: a, {})

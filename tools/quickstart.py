@@ -45,10 +45,10 @@ def main() -> None:
         [*cite, 'prepare', 'synthetic', DATA, *amount, '--workers', workers],
     )
     step('make the few-shot split', [*cite, 'prepare', 'patchgastric', DATA, '--shots', 1, 2, 4, 8])
-    length = (f'train_cfg.max_iters={n}', f'param_scheduler.0.T_max={n}')
+    length = f'train_cfg.max_iters={n}'
     step(
         'train',
-        [*mim, 'train', 'mmpretrain', CONFIG, '--work-dir', RUN, '--cfg-options', *length],
+        [*mim, 'train', 'mmpretrain', CONFIG, '--work-dir', RUN, '--cfg-options', length],
         log=RUN / 'train.out',
     )
     checkpoint = RUN / f'iter_{n}.pth'

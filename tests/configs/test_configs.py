@@ -89,7 +89,10 @@ def test_zero_shot_trains_nothing_and_takes_the_text_tower_of_its_backbone(name)
 @pytest.mark.parametrize('name', ['tensorboard', 'wandb'])
 def test_logging_fragments_add_a_backend(name, tmp_path):
     file = tmp_path / 'with_logging.py'
-    bases = [configs_dir() / 'quickstart' / 'cite.py', configs_dir() / '_base_' / 'logging' / f'{name}.py']
+    bases = [
+        configs_dir() / 'quickstart' / 'cite.py',
+        configs_dir() / '_base_' / 'logging' / f'{name}.py',
+    ]
     file.write_text(f'_base_ = {[str(base) for base in bases]}')
     backends = [b.type for b in resolve(load_config(file), 'cpu').visualizer.vis_backends]
     assert backends[0] == 'LocalVisBackend' and name in backends[1].lower()

@@ -17,7 +17,10 @@ TORCHRUN = ('-m', 'torch.distributed.run', '--nproc-per-node', 2, '--master-port
 
 
 def options(**changes):
-    return ['--cfg-options', *(f'{key.replace("__", ".")}={value}' for key, value in changes.items())]
+    return [
+        '--cfg-options',
+        *(f'{key.replace("__", ".")}={value}' for key, value in changes.items()),
+    ]
 
 
 def test_mim_trains_resumes_and_tests(command, tiny_file, tmp_path, read_checkpoint):
@@ -119,7 +122,9 @@ def test_two_processes_are_one_with_twice_the_batch(
     # the command resumes in two processes, with the random state of each
     run = tmp_path / 'normal'
     more = options(model__backbone__tuning__init='normal', train_cfg__max_iters=6)
-    done = command(*TORCHRUN, '-m', 'cite', 'train', tiny_file, '--work-dir', run, '--resume', *more)
+    done = command(
+        *TORCHRUN, '-m', 'cite', 'train', tiny_file, '--work-dir', run, '--resume', *more
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert 'random states start anew' not in done.stdout + done.stderr
     assert read_checkpoint(run / 'iter_6.pth')['meta']['iter'] == 6

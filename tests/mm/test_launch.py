@@ -25,7 +25,10 @@ def test_configs_that_come_with_the_library_go_by_name():
     assert load_config('quickstart/cite').model.backbone.model == 'random-vit-tiny'
 
 
-@pytest.mark.parametrize(('given', 'under_torchrun'), [(None, 'pytorch'), ('pytorch', 'pytorch'), ('none', 'pytorch'), ('slurm', 'slurm')])
+@pytest.mark.parametrize(
+    ('given', 'under_torchrun'),
+    [(None, 'pytorch'), ('pytorch', 'pytorch'), ('none', 'pytorch'), ('slurm', 'slurm')],
+)
 def test_the_launcher_is_the_one_that_is_there(tiny_file, monkeypatch, given, under_torchrun):
     options = {'launcher': given} if given else None
     alone = 'slurm' if given == 'slurm' else 'none'

@@ -48,7 +48,9 @@ def test_gives_images_labels_slides_and_paths(tiny_data):
 
 def test_folders_annotations_and_manifests_give_the_same(tiny_data, tmp_path):
     manifest = PatchDataset('train.csv', str(tiny_data), classes=CLASSES)
-    lines = [f'{file} {CLASSES.index(label)}' for file, label, _ in rows(tiny_data / 'train.csv')[1:]]
+    lines = [
+        f'{file} {CLASSES.index(label)}' for file, label, _ in rows(tiny_data / 'train.csv')[1:]
+    ]
     (tmp_path / 'train.txt').write_text('\n'.join(lines))
     listed = PatchDataset(str(tmp_path / 'train.txt'), str(tiny_data), classes=CLASSES)
     for name in CLASSES:
@@ -72,7 +74,9 @@ def test_augmentation_is_a_function_of_the_draw(tiny_data):
     from cite.data.samplers import Draw
 
     pipeline = [{'type': 'ResizePatch', 'size': 32}, {'type': 'AugmentPatch'}]
-    datasets = [PatchDataset('train.csv', str(tiny_data), '', CLASSES, pipeline, seed=s) for s in (0, 0, 1)]
+    datasets = [
+        PatchDataset('train.csv', str(tiny_data), '', CLASSES, pipeline, seed=s) for s in (0, 0, 1)
+    ]
     first, again, other = (dataset[Draw(3, 17)]['inputs'] for dataset in datasets)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -82,7 +86,9 @@ def test_augmentation_is_a_function_of_the_draw(tiny_data):
 def test_unknown_transforms_are_told(tiny):
     cfg = tiny()
     cfg.train_dataloader.dataset.pipeline[1].type = 'AugmentPach'
-    with pytest.raises(ConfigError, match='AugmentPach is not in .*transform registry: is it misspelt'):
+    with pytest.raises(
+        ConfigError, match='AugmentPach is not in .*transform registry: is it misspelt'
+    ):
         train(cfg)
 
 
@@ -105,7 +111,10 @@ def no_file(data):
 
 
 def unknown_label(data):
-    write(data / 'train.csv', [*rows(data / 'train.csv'), ('images/well3_0.jpg', 'excellent', 'well3')])
+    write(
+        data / 'train.csv',
+        [*rows(data / 'train.csv'), ('images/well3_0.jpg', 'excellent', 'well3')],
+    )
 
 
 def empty_class(data):

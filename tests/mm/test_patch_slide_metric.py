@@ -91,7 +91,11 @@ def test_a_slide_is_the_mean_of_its_patches(tmp_path):
     found = made.evaluate(3)
     assert found['patch/accuracy'] == pytest.approx(2 / 3)
     assert found['slide/accuracy'] == 1.0
-    assert Predictions.from_parquet(tmp_path / 'new' / 'predictions.parquet').patients == ['p', 'p', 'q']
+    assert Predictions.from_parquet(tmp_path / 'new' / 'predictions.parquet').patients == [
+        'p',
+        'p',
+        'q',
+    ]
     assert 'patch (n=3)' in made.results_table
 
 

@@ -85,7 +85,6 @@ def train_and_test(method: str, args: argparse.Namespace) -> tuple[dict[str, Any
     options: dict[str, Any] = {
         'model.backbone.model': args.vision,
         'train_cfg.max_iters': args.iterations,
-        'param_scheduler.0.T_max': args.iterations,
         'train_dataloader.dataset.data_root': str(args.data),
         'test_dataloader.dataset.data_root': str(args.data),
     }
