@@ -29,7 +29,7 @@ frozen features), not what a pathology model can do. Swap in a real one with two
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--iterations', type=int, default=200)
+    parser.add_argument('--iterations', type=int, default=120)
     parser.add_argument('--slides-per-class', type=int, default=40)
     parser.add_argument('--patches-per-slide', type=int, default=6)
     args = parser.parse_args()

@@ -7,7 +7,7 @@ import argparse
 from cite.cli.runs import add_run_arguments, config_of, require_checkpoint
 
 HELP = 'evaluate a checkpoint (or a zero-shot config without one)'
-EXAMPLE = 'cite test quickstart/cite work_dirs/cite/iter_200.pth'
+EXAMPLE = 'cite test quickstart/cite work_dirs/cite/iter_120.pth'
 
 NO_CHECKPOINT = (None, 'none')
 """`mim test` insists on a checkpoint, so 'none' stands for none there; it does so here too."""

@@ -33,7 +33,7 @@ def about_run(runner: Any) -> dict[str, Any]:
     card = model.backbone.card
     head = model.head
     about: dict[str, Any] = {
-        'config': Path(cfg.filename).name if cfg.filename else None,
+        'config': _config_name(cfg.filename),
         'backbone': card.name,
         'backbone_note': card.note,
         'tower_digest': model.backbone.digest,
@@ -55,6 +55,11 @@ def about_run(runner: Any) -> dict[str, Any]:
         about['texts'] = list(head.texts)
         about['text_encoder'] = dict(head.provenance)
     return about
+
+
+def _config_name(path: str | None) -> str | None:
+    """'quickstart/cite' of '…/configs/quickstart/cite.py'."""
+    return '/'.join(Path(path).with_suffix('').parts[-2:]) if path else None
 
 
 def headlines(about: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ model = dict(
     head=dict(texts={{_base_.classes}}, text_encoder=dict(model='random-bert-tiny')),
 )
 
-train_cfg = dict(max_iters=200)
+train_cfg = dict(max_iters=120)
 test_cfg = dict()
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.01))
 param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=False)]
-default_hooks = dict(checkpoint=dict(interval=50))
+default_hooks = dict(checkpoint=dict(interval=40))

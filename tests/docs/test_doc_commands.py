@@ -85,7 +85,7 @@ def quickstart(tmp_path_factory):
     """The folder after a small `make quickstart`, without the installation."""
     folder = tmp_path_factory.mktemp('quickstart')
     (folder / 'configs').symlink_to(REPO / 'configs')
-    size = ['--iterations', '20', '--slides-per-class', '10', '--patches-per-slide', '2']
+    size = ['--iterations', '20', '--slides-per-class', '40', '--patches-per-slide', '1']
     done = run([sys.executable, str(REPO / 'tools' / 'quickstart.py'), *size], folder)
     assert done.returncode == 0, done.stdout + done.stderr
     yield folder, done.stdout
@@ -102,7 +102,7 @@ def run(words, folder):
 @pytest.mark.slow
 def test_the_quickstart_says_what_it_is_and_leaves_its_files(quickstart):
     folder, shown = quickstart
-    assert 'RANDOM' in shown and 'balanced accuracy' in shown and 'slide (n=24)' in shown
+    assert 'RANDOM' in shown and 'balanced accuracy' in shown and 'slide (n=96)' in shown
     for name in ('report.png', 'adapter.safetensors', 'MODEL_CARD.md', 'results.json', 'config.py'):
         assert (folder / 'work_dirs' / 'quickstart' / name).stat().st_size > 0
     assert (folder / 'work_dirs/quickstart/report.png').read_bytes()[:4] == b'\x89PNG'

@@ -13,7 +13,7 @@ from cite.mm.launch import train
 
 pytestmark = pytest.mark.slow
 
-TORCHRUN = ('-m', 'torch.distributed.run', '--nproc-per-node', 2, '--master-port', 0)
+TORCHRUN = ('-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', 2)
 
 
 def options(**changes):

@@ -87,7 +87,7 @@ def test_unknown_transforms_are_told(tiny):
     cfg = tiny()
     cfg.train_dataloader.dataset.pipeline[1].type = 'AugmentPach'
     with pytest.raises(
-        ConfigError, match='AugmentPach is not in .*transform registry: is it misspelt'
+        ConfigError, match=r'AugmentPach is not in .*transform registry: is it misspelt'
     ):
         train(cfg)
 
@@ -169,8 +169,9 @@ def empty(path):
     path.write_bytes(b'')
 
 
-@pytest.mark.parametrize('workers', [0, 1])
-@pytest.mark.parametrize('spoil', [truncated, not_an_image, empty])
+@pytest.mark.parametrize(
+    ('spoil', 'workers'), [(truncated, 0), (not_an_image, 0), (empty, 0), (truncated, 1)]
+)
 def test_a_bad_image_is_named_wherever_it_is_read(tiny, data, spoil, workers, capsys):
     for path in (data / 'images').glob('*.jpg'):
         spoil(path)

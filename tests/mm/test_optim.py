@@ -63,7 +63,7 @@ def test_keys_that_fit_nothing_are_told():
 
 
 def test_nothing_trains():
-    with pytest.raises(TrainingError, match='nothing in this model trains.*cite test CONFIG'):
+    with pytest.raises(TrainingError, match=r'nothing in this model trains.*cite test CONFIG'):
         build(nn.Linear(2, 2).requires_grad_(False))
 
 

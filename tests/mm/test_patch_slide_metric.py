@@ -38,7 +38,7 @@ def test_results_are_those_of_the_predictions(finished):
     np.testing.assert_allclose(predictions.probabilities.sum(1), 1, rtol=1e-5)
 
 
-def test_results_say_what_decided_them(finished, tiny_data):
+def test_results_say_what_decided_them(finished, tiny_data, tiny_file):
     results = json.loads((finished / 'results.json').read_text())
     about = results['about']
     assert about['checkpoint'] == str(finished / 'iter_8.pth')
@@ -47,7 +47,11 @@ def test_results_say_what_decided_them(finished, tiny_data):
     assert about['trained_parameters'] == 192 + 192 * 128 + 128
     assert about['data']['test']['source'] == str(tiny_data / 'val.csv')
     assert about['data']['test']['sha256'] != about['data']['train']['sha256']
-    assert (about['seed'], about['precision'], about['config']) == (0, 'fp32', 'tiny.py')
+    assert (about['seed'], about['precision'], about['config']) == (
+        0,
+        'fp32',
+        f'{tiny_file.parent.name}/tiny',
+    )
     assert {'cite', 'torch', 'mmengine'} <= about['versions'].keys()
     assert 'random' in results['subtitle']
 

@@ -61,6 +61,39 @@ def test_a_resumed_run_ends_like_the_one_that_was_not_stopped(
     assert abs(adapters[0] - adapters[1]) < 200
 
 
+@pytest.mark.parametrize('val_interval', [3, 4])  # beside the checkpoint, and right behind it
+def test_what_is_drawn_in_training_goes_on_too(
+    val_interval, tiny, tmp_path, monkeypatch, read_checkpoint, assert_same
+):
+    """Dropout stands for every method that draws from the generators while it trains."""
+    import shutil
+
+    import numpy as np
+    import torch
+
+    from cite.necks.projection import ProjectionNeck
+
+    real = ProjectionNeck.forward
+
+    def forward(self, features):
+        noisy = real(self, torch.nn.functional.dropout(features, 0.5, self.training))
+        return noisy * (1 + 0.1 * np.random.rand()) if self.training else noisy
+
+    monkeypatch.setattr(ProjectionNeck, 'forward', forward)
+    results = []
+    for name in ('whole', 'again'):
+        cfg = tiny()
+        cfg.val_dataloader, cfg.train_cfg.val_interval = cfg.test_dataloader.copy(), val_interval
+        cfg.work_dir = str(tmp_path / name)
+        if results:
+            (tmp_path / name).mkdir()
+            shutil.copy(tmp_path / 'whole' / 'iter_4.pth', tmp_path / name)
+        train(cfg, resume=bool(results))
+        results.append(read_checkpoint(tmp_path / name / 'iter_8.pth'))
+    for part in SAME:
+        assert_same(results[0][part], results[1][part])
+
+
 def test_a_whole_run_decodes_what_the_sampler_draws(tiny, decoded):
     runner = train(tiny({'train_cfg.max_iters': 3}))
     assert decoded == drawn(runner.train_dataloader.dataset.table, range(3))

@@ -251,10 +251,10 @@ def test_zero_shot_is_tested_without_a_checkpoint(zero_shot, tmp_path):
 def test_training_what_does_not_train_points_to_testing(zero_shot):
     from cite.errors import TrainingError
 
-    with pytest.raises(TrainingError, match='nothing in this model trains.*cite test CONFIG'):
+    with pytest.raises(TrainingError, match=r'nothing in this model trains.*cite test CONFIG'):
         train(zero_shot())
     none = dict.fromkeys(('train_cfg', 'train_dataloader', 'optim_wrapper', 'param_scheduler'))
-    with pytest.raises(ConfigError, match='no training .*cite test CONFIG'):
+    with pytest.raises(ConfigError, match=r'no training .*cite test CONFIG'):
         train(zero_shot(none))
 
 
