@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-
-REPO = Path(__file__).parents[1]
+from repo import REPO
 
 # before anything imports huggingface_hub: no test may reach out
 os.environ.setdefault('HF_HUB_OFFLINE', '1')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 import pytest
-from conftest import REPO
+from repo import REPO
 
 # from the ground up; a module may import from its own layer and from those before it
 LAYERS = (

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
 from cite.data import PATCHGASTRIC_CLASSES, read_patchgastric
@@ -84,10 +81,8 @@ def test_what_is_not_patchgastric_is_refused(root, tmp_path):
         read_patchgastric(root)
 
 
-def test_the_real_captions_give_693_slides(tmp_path):
-    real = Path(os.environ.get('CITE_TEST_DATA', 'data')) / 'patchgastric/captions.csv'
-    if not real.is_file():
-        pytest.skip(f'no {real}; let CITE_TEST_DATA name the folder that has it')
+def test_the_real_captions_give_693_slides(tmp_path, real_data):
+    real = real_data('patchgastric/captions.csv')
     ids = [line.split(',')[0] for line in real.read_text(encoding='utf-8').splitlines()[1:]]
     (tmp_path / 'patches').mkdir()
     for slide in ids:

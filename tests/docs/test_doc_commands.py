@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import REPO
+from repo import REPO
 
 from cite.cli import build_parser
 from cite.paths import find_config

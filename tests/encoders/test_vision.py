@@ -19,7 +19,7 @@ def test_random_towers_are_the_same_everywhere_and_leave_the_random_state():
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(5)
     assert load_vision('random-vit-tiny').digest == first.digest
-    assert (first.image_size, first.depth, first.feature_dim) == (112, 4, 192)
+    assert (first.image_size, first.depth, first.feature_dim) == (112, 2, 192)
     assert cite.load_vision is load_vision
 
 
@@ -73,7 +73,7 @@ def test_mean_and_std_may_be_given():
         ({'mean': (0.5,)}, ConfigError, 'mean must be three numbers'),
         ({'std': (0.5, 0.5, 0)}, ConfigError, 'std must be three numbers'),
         ({'tuning': 'VisualPromt'}, ConfigError, "Did you mean 'VisualPrompt'"),
-        ({'tuning': {'type': 'VisualPrompt', 'layers': 4}}, ConfigError, 'tower of 4 blocks'),
+        ({'tuning': {'type': 'VisualPrompt', 'layers': 4}}, ConfigError, 'tower of 2 blocks'),
     ],
 )
 def test_mistakes_are_named(options, error, named):
