@@ -6,6 +6,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
 from cite.anchors import cache
 from cite.anchors.anchors import Anchors
 from cite.encoders.text import TEXT_ENCODERS, FrozenTextEncoder
@@ -37,6 +39,11 @@ def embed_texts(
     if found is not None:
         logger.info('anchors of %s from the cache', encoder.model)
         return found
-    anchors = Anchors(encoder.encode_text(texts), tuple(texts), encoder.provenance())
+    # Building a model draws random numbers, even where weights replace them: a cold cache must not
+    # give another initial projection than a warm one.
+    with torch.random.fork_rng(devices=[]):
+        embeddings = encoder.encode_text(texts).clone()  # no inference tensor any more
+        provenance = encoder.provenance()
+    anchors = Anchors(embeddings, tuple(texts), provenance)
     cache.store(settings, anchors)
     return anchors

@@ -83,6 +83,7 @@ def adapter_info(model: Any, cfg: Config, training: dict[str, Any]) -> AdapterIn
             'interpolation': card.interpolation,
             'resize': card.resize,
             'resize_size': card.resize_size,
+            'fit': _fit(cfg),
             'mpp': cfg.get('mpp'),
             'patch_size': cfg.get('patch_size'),
         },
@@ -90,6 +91,15 @@ def adapter_info(model: Any, cfg: Config, training: dict[str, Any]) -> AdapterIn
         anchors=anchors,
         training=training,
     )
+
+
+def _fit(cfg: Config) -> dict[str, Any] | None:
+    """How the config resizes patches, which may be another way than the authors'."""
+    loader = cfg.get('test_dataloader') or {}
+    for step in loader.get('dataset', {}).get('pipeline', ()):
+        if step.get('type') == 'ResizePatch':
+            return {key: value for key, value in _plain(step).items() if key != 'type'}
+    return None
 
 
 def _plain(spec: Any) -> dict[str, Any]:

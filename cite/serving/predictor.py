@@ -11,8 +11,9 @@ import torch
 
 from cite.adapter import AdapterInfo
 from cite.classifier import Classifier
-from cite.errors import ConfigError, DataError
-from cite.images import image_batches
+from cite.encoders.towers.vit import VisionTower
+from cite.errors import CheckpointError, ConfigError, DataError
+from cite.images import ResizePatch, image_batches
 from cite.precision import autocast, settle_precision
 from cite.serving.rebuild import load_adapter
 from cite.serving.votes import Prediction
@@ -68,12 +69,14 @@ class Predictor:
         classifier: The `torch.nn.Module`.
         info: What the adapter says of itself.
         classes: Class names in label order.
+        resize: How patches get the tower's size, as in training.
     """
 
     def __init__(self, classifier: Classifier, info: AdapterInfo) -> None:
         self.classifier = classifier.eval()
         self.info = info
         self.classes = classifier.classes
+        self.resize = _resize(info, classifier.backbone)
 
     @torch.inference_mode()
     def predict(
@@ -108,9 +111,7 @@ class Predictor:
             raise DataError(f'{len(slides)} slides were given for {total} images')
         bar = tqdm(total=total, unit='patch', delay=2, disable=not progress)
         with bar, autocast(precision, device):
-            batches = image_batches(
-                _noting_names(images, names), self.classifier.backbone.resize, batch_size
-            )
+            batches = image_batches(_noting_names(images, names), self.resize, batch_size)
             for batch in batches:
                 logits = self.classifier(batch.to(device))
                 scores.append(logits.softmax(1).float().cpu().numpy())
@@ -129,3 +130,21 @@ def _noting_names(images: Any, names: list[str]) -> Iterator[ImageLike]:
     for image in [images] if single or getattr(images, 'ndim', 4) == 3 else images:
         names.append(str(image) if isinstance(image, str | Path) else f'image {len(names)}')
         yield image
+
+
+def _resize(info: AdapterInfo, tower: VisionTower) -> ResizePatch:
+    """As the config of the training did it; as the tower's authors do it where that is not said."""
+    fit = info.preprocessing.get('fit')
+    if fit is None:
+        return tower.resize
+    try:
+        resize = ResizePatch(**fit)
+    except (ConfigError, TypeError) as error:
+        raise CheckpointError(
+            f'adapter: cannot resize patches as it says, {fit}: {error}'
+        ) from error
+    if resize.size != tower.image_size:
+        raise CheckpointError(
+            f'adapter: it resizes patches to {resize.size} pixels, its tower takes {tower.image_size}'
+        )
+    return resize

@@ -174,3 +174,11 @@ def test_hash_is_of_texts_values_and_their_order():
 def test_one_embedding_per_text(shape):
     with pytest.raises(ConfigError, match=r'2 texts need embeddings of shape \(2, dim\)'):
         Anchors(torch.zeros(shape), ('a', 'b'))
+
+
+def test_embedding_leaves_no_trace_on_the_random_state(tmp_path):
+    """A cold cache gives the same initial projection as a warm one."""
+    state = torch.get_rng_state()
+    anchors = embed_texts(['a', 'b'], 'random-bert-tiny')
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not anchors.embeddings.is_inference()  # else loading a checkpoint could not write to it

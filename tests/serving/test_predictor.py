@@ -10,8 +10,8 @@ from small_adapter import CLASSES, PROMPT, TEXTS, picture_files, pictures, write
 
 import cite
 from cite.adapter import save_adapter
-from cite.errors import ConfigError, DataError
-from cite.images import image_batches
+from cite.errors import CheckpointError, ConfigError, DataError
+from cite.images import ResizePatch, image_batches
 from cite.serving import Predictor, load
 
 
@@ -167,3 +167,29 @@ def test_adapter_of_the_training_framework_gives_its_scores(tmp_path):
     wanted = np.stack([sample.pred_score.numpy() for sample in samples])
     np.testing.assert_array_equal(found.scores, wanted)
     assert [CLASSES.index(label) for label in found.labels] == wanted.argmax(1).tolist()
+
+
+def test_patches_are_resized_as_in_training(trained, tmp_path):
+    _, classifier, info = trained
+    size = classifier.backbone.image_size
+    wide = Image.fromarray(np.random.default_rng(1).integers(0, 256, (80, 160, 3), dtype=np.uint8))
+    scores = {}
+    for how in ('squash', 'shortest'):
+        fit = {'size': size, 'interpolation': 'bicubic', 'how': how}
+        other = dataclasses.replace(info, preprocessing={**info.preprocessing, 'fit': fit})
+        save_adapter(tmp_path / how, classifier.state_dict(), other)
+        scores[how] = load(tmp_path / how, device='cpu').predict(wide).scores
+        (batch,) = image_batches(wide, ResizePatch(**fit), 1)
+        with torch.inference_mode():
+            wanted = classifier(batch).softmax(1).numpy()
+        np.testing.assert_allclose(scores[how], wanted, rtol=1e-5)
+    assert not np.allclose(scores['squash'], scores['shortest'], rtol=1e-3)
+
+
+@pytest.mark.parametrize('fit', [{'size': 16}, {'size': 112, 'how': 'bent'}, {'sise': 112}])
+def test_a_foreign_way_of_resizing_is_refused(trained, tmp_path, fit):
+    _, classifier, info = trained
+    other = dataclasses.replace(info, preprocessing={**info.preprocessing, 'fit': fit})
+    save_adapter(tmp_path / 'a', classifier.state_dict(), other)
+    with pytest.raises(CheckpointError, match='resize'):
+        load(tmp_path / 'a', device='cpu')
