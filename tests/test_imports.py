@@ -10,7 +10,7 @@ from repo import REPO
 # from the ground up; a module may import from its own layer and from those before it
 LAYERS = (
     ('errors', 'paths'),
-    ('registry', 'atomic', 'frozen', 'precision'),
+    ('registry', 'atomic', 'frozen', 'precision', 'state'),
     ('images',),
     # the bases of these name each other: a tower holds a tuning, a tuning acts in a tower
     ('encoders', 'tuning'),

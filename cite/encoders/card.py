@@ -118,3 +118,15 @@ def resize_options(card: Card, image_size: int) -> dict[str, Any]:
     if card.resize == 'shortest' and card.resize_size is not None:
         options['resize'] = round(card.resize_size * image_size / card.image_size)
     return options
+
+
+def preprocessing(card: Card, image_size: int) -> dict[str, Any]:
+    """What decides the pixels that a tower sees, as plain values: the record that adapters keep."""
+    return {
+        'mean': list(card.mean),
+        'std': list(card.std),
+        'image_size': image_size,
+        'interpolation': card.interpolation,
+        'resize': card.resize,
+        'resize_size': card.resize_size,
+    }

@@ -13,6 +13,7 @@ from mmengine.registry import HOOKS
 
 from cite.adapter import AdapterInfo, read_info, save_adapter
 from cite.atomic import write_text
+from cite.encoders.card import preprocessing
 from cite.errors import TrainingError
 from cite.heads.text_embedding import TextEmbeddingHead
 from cite.mm.about import about_run
@@ -69,7 +70,6 @@ def adapter_info(model: Any, cfg: Config, training: dict[str, Any]) -> AdapterIn
     if isinstance(head, TextEmbeddingHead):
         head_spec['texts'] = list(head.texts)
         anchors = dict(head.provenance)
-    card = tower.card
     return AdapterInfo(
         backbone={k: v for k, v in _plain(cfg.model.backbone).items() if k != 'type'},
         neck=_plain(cfg.model.neck) if cfg.model.get('neck') else None,
@@ -77,12 +77,7 @@ def adapter_info(model: Any, cfg: Config, training: dict[str, Any]) -> AdapterIn
         classes=list(model.classes),
         tower_digest=tower.digest,
         preprocessing={
-            'mean': list(card.mean),
-            'std': list(card.std),
-            'image_size': tower.image_size,
-            'interpolation': card.interpolation,
-            'resize': card.resize,
-            'resize_size': card.resize_size,
+            **preprocessing(tower.card, tower.image_size),
             'fit': _fit(cfg),
             'mpp': cfg.get('mpp'),
             'patch_size': cfg.get('patch_size'),

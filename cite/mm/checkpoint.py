@@ -24,6 +24,7 @@ from cite.adapter import check_digest
 from cite.anchors import Anchors
 from cite.errors import CheckpointError
 from cite.heads.text_embedding import TextEmbeddingHead
+from cite.state import misfit
 
 KEY = 'cite'
 
@@ -77,22 +78,11 @@ def check_checkpoint(model: Any, checkpoint: Mapping[str, Any], path: str) -> No
         )
     check_digest(path, about['tower_digest'], model)
     _check_anchors(path, about['anchors'], checkpoint['state_dict'], model.head)
-    saved = {name: tuple(value.shape) for name, value in checkpoint['state_dict'].items()}
-    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    problems = [
-        *(f'missing {name}' for name in sorted(wanted.keys() - saved.keys())),
-        *(f'unexpected {name}' for name in sorted(saved.keys() - wanted.keys())),
-        *(
-            f'{name} has shape {saved[name]}, expected {wanted[name]}'
-            for name in sorted(wanted.keys() & saved.keys())
-            if saved[name] != wanted[name]
-        ),
-    ]
+    problems = misfit(checkpoint['state_dict'], model.state_dict())
     if problems:
         raise CheckpointError(
-            f'{path} does not fit the model of this config: {"; ".join(problems[:5])}'
-            + (f'; and {len(problems) - 5} more' if len(problems) > 5 else '')
-            + '. Use the config that it was trained with (config.py in its run folder)'
+            f'{path} does not fit the model of this config: {problems}. Use the config that it was '
+            'trained with (config.py in its run folder)'
         )
 
 

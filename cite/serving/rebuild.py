@@ -15,9 +15,11 @@ from torch import Tensor
 from cite.adapter import AdapterInfo, check_tower, read_adapter
 from cite.anchors import Anchors
 from cite.classifier import Classifier, assemble
+from cite.encoders.card import preprocessing
 from cite.encoders.towers.vit import VisionTower
 from cite.encoders.vision import load_vision
 from cite.errors import CheckpointError, CiteError, ModelError
+from cite.state import misfit
 
 ANCHORS = 'head.anchors'
 
@@ -55,15 +57,7 @@ def load_adapter(
 
 def _check_preprocessing(what: str, expected: Mapping[str, Any], tower: VisionTower) -> None:
     """The same weights under another name may come with another normalisation or crop."""
-    card = tower.card
-    here = {
-        'mean': list(card.mean),
-        'std': list(card.std),
-        'image_size': tower.image_size,
-        'interpolation': card.interpolation,
-        'resize': card.resize,
-        'resize_size': card.resize_size,
-    }
+    here = preprocessing(tower.card, tower.image_size)
     other = [
         f'{name} {expected[name]} (here {value})'
         for name, value in here.items()
@@ -71,7 +65,7 @@ def _check_preprocessing(what: str, expected: Mapping[str, Any], tower: VisionTo
     ]
     if other:
         raise CheckpointError(
-            f'{what} was trained with {", ".join(other)}: on {card.name} it would see other pixels. '
+            f'{what} was trained with {", ".join(other)}: on {tower.card.name} it would see other pixels. '
             'Name the model as in training, and its weights by weights='
         )
 
@@ -89,22 +83,9 @@ def _head(info: AdapterInfo, state: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _load_state(classifier: Classifier, state: Mapping[str, Tensor], path: str | Path) -> None:
-    wanted = {name: tuple(value.shape) for name, value in classifier.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in state.items()}
-    problems = [
-        *(f'missing {name}' for name in sorted(wanted.keys() - found.keys())),
-        *(f'unexpected {name}' for name in sorted(found.keys() - wanted.keys())),
-        *(
-            f'{name} has shape {found[name]}, expected {shape}'
-            for name, shape in sorted(wanted.items())
-            if found.get(name, shape) != shape
-        ),
-    ]
+    problems = misfit(state, classifier.state_dict())
     if problems:
-        more = f'; and {len(problems) - 5} more' if len(problems) > 5 else ''
-        raise CheckpointError(
-            f'adapter {path} does not fit its own description: {"; ".join(problems[:5])}{more}'
-        )
+        raise CheckpointError(f'adapter {path} does not fit its own description: {problems}')
     classifier.load_state_dict(dict(state), strict=True)
 
 

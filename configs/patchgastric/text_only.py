@@ -1,10 +1,3 @@
 # Text anchors without a visual prompt, on PatchGastric.
-_base_ = [
-    '../_base_/runtime.py',
-    '../_base_/datasets/patchgastric.py',
-    '../_base_/models/text_only.py',
-    '../_base_/schedules/sgd_1000.py',
-]
-
-model = dict(head=dict(texts={{_base_.classes}}))
-optim_wrapper = dict(optimizer=dict(lr=0.03))
+_base_ = 'cite.py'
+model = dict(backbone=dict(tuning=None))

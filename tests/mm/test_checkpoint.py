@@ -142,11 +142,14 @@ def test_before_a_damaged_one_comes_the_newest_whole_one(tmp_path):
         ({'model.backbone.image_size': 64}, 'trained on a base model with digest'),
         (
             {'model.backbone.tuning.length': 2},
-            r'prompt has shape \(1, 1, 192\), expected \(1, 2, 192',
+            r'prompt is \(1, 1, 192\), the model has \(1, 2, 192',
         ),
         ({'model.head.texts': ['red tissue', 'x', 'y']}, r"text 1 was 'green tissue', .* has 'x'"),
         ({'model.head.text_encoder.pooling': 'cls'}, r'anchors of .* \(mean\), .* \(cls\)'),
-        ({'model.neck': None, 'model.head': 'LinearHead'}, r'missing head\.fc\.bias.* \d more'),
+        (
+            {'model.neck': None, 'model.head': 'LinearHead'},
+            r'2 missing \(head\.fc\.bias, .*\); \d unexp',
+        ),
     ],
 )
 def test_a_checkpoint_of_another_model_is_refused(tiny, finished, options, message):
