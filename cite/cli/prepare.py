@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from cite.cli.parsing import add_command, add_debug, count, seed
 from cite.errors import DataError
 
 if TYPE_CHECKING:
+    from cite.data.manifests import PartCount
     from cite.data.splits import Split
 
 HELP = 'make few-shot splits of a data set, or draw the synthetic one'
@@ -78,10 +80,19 @@ def _patchgastric(args: argparse.Namespace) -> None:
     out = args.out or args.root / 'splits'
     _refuse_another(split, out)
     rows = write_split(table, split, out)
-    print('\npart        class                                              slides  patches')
-    for row in rows:
-        print(f'{row.part:<12}{row.name:<50}{row.slides:>7}{row.patches:>9}')
+    print(f'\n{_table(table.classes, rows)}')
     print(f'\nsplit {split.hash[:16]} by slide (PatchGastric names no patients), in {out}')
+
+
+def _table(classes: Sequence[str], rows: Sequence[PartCount]) -> str:
+    """A line per part, with slides and patches of each class."""
+    lines = [f'class {i}: {name}' for i, name in enumerate(classes)]
+    lines += ['', 'slides / patches' + ''.join(f'{f"class {i}":>16}' for i in range(len(classes)))]
+    for part in dict.fromkeys(row.part for row in rows):
+        found = {row.name: row for row in rows if row.part == part}
+        cells = [f'{found[name].slides} / {found[name].patches}' for name in classes]
+        lines.append(f'{part:<16}' + ''.join(f'{cell:>16}' for cell in cells))
+    return '\n'.join(lines)
 
 
 def _refuse_another(split: Split, out: Path) -> None:

@@ -40,6 +40,12 @@ def test_synthetic_set_then_split(root, capsys):
     assert len(list((root / 'patches_captions').glob('*.jpg'))) == 3 * 4
     assert main(['prepare', 'patchgastric', str(root), *SHOTS]) == 0
     shown = capsys.readouterr().out
+    assert next(line.split()[:4] for line in shown.splitlines() if line.startswith('train_2')) == [
+        'train_2',
+        '2',
+        '/',
+        '2',
+    ]
     splits = root / 'splits'
     assert {p.name for p in splits.iterdir()} == {
         'split.json', 'val.csv', 'train_1.csv', 'train_2.csv', 'train_all.csv',
