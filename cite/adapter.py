@@ -104,17 +104,12 @@ def read_adapter(path: str | Path) -> tuple[AdapterInfo, dict[str, torch.Tensor]
         return info, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
-def check_digest(what: str, expected: str, classifier: Any) -> None:
+def check_tower(what: str, expected: str, tower: VisionTower) -> None:
     """Refuses trained weights on another base model than the one they were trained on.
 
     Raises:
         CheckpointError: Naming both digests.
     """
-    check_tower(what, expected, classifier.backbone)
-
-
-def check_tower(what: str, expected: str, tower: VisionTower) -> None:
-    """As `check_digest`, before there is a classifier."""
     if tower.digest != expected:
         raise CheckpointError(
             f'{what} was trained on a base model with digest {expected[:12]}, but {tower.card.name} '

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from small_adapter import text_head, write
 
-from cite.adapter import KEY, AdapterInfo, check_digest, read_adapter, read_info, save_adapter
+from cite.adapter import KEY, AdapterInfo, check_tower, read_adapter, read_info, save_adapter
 from cite.errors import CheckpointError
 
 
@@ -184,9 +184,9 @@ def test_metadata_that_cite_did_not_write(tmp_path, saved, case):
 
 def test_digest_of_another_tower_is_refused_by_both_names(saved):
     _, classifier, info = saved
-    check_digest('x', info.tower_digest, classifier)
+    check_tower('x', info.tower_digest, classifier.backbone)
     with pytest.raises(CheckpointError) as error:
-        check_digest('checkpoint x', 'ab' * 32, classifier)
+        check_tower('checkpoint x', 'ab' * 32, classifier.backbone)
     assert 'abababababab' in one_line(error)
     assert info.tower_digest[:12] in str(error.value)
     assert 'random-vit-tiny' in str(error.value)

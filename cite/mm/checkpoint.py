@@ -20,7 +20,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.registry import HOOKS
 from torch import Tensor
 
-from cite.adapter import check_digest
+from cite.adapter import check_tower
 from cite.anchors import Anchors
 from cite.errors import CheckpointError
 from cite.heads.text_embedding import TextEmbeddingHead
@@ -76,7 +76,7 @@ def check_checkpoint(model: Any, checkpoint: Mapping[str, Any], path: str) -> No
             f'{path} was trained for the classes {about["classes"]}, the config has '
             f'{list(model.classes)}'
         )
-    check_digest(path, about['tower_digest'], model)
+    check_tower(path, about['tower_digest'], model.backbone)
     _check_anchors(path, about['anchors'], checkpoint['state_dict'], model.head)
     problems = misfit(checkpoint['state_dict'], model.state_dict())
     if problems:
