@@ -32,14 +32,17 @@ REQUIREMENTS = [
     'setuptools>=77,<82',  # mim and mmengine import pkg_resources, which 82 dropped
 ]
 
+# what optional tests need comes with `dev` as well, so that none is skipped for want of it
 OPEN_CLIP = 'open_clip_torch>=2.30'
+TENSORBOARD = ['tensorboard>=2.17', 'future']
 
 EXTRAS = {
     'clip': [OPEN_CLIP],
-    'tensorboard': ['tensorboard>=2.17', 'future'],
+    'tensorboard': TENSORBOARD,
     'wandb': ['wandb>=0.19'],
     'dev': [
-        OPEN_CLIP,  # so that no test is skipped for want of it
+        OPEN_CLIP,
+        *TENSORBOARD,
         'pytest>=8.3',
         'hypothesis>=6.100',
         'ruff>=0.9',

@@ -26,7 +26,7 @@ REQUIREMENTS = [
     for group in [SETUP['REQUIREMENTS'], *SETUP['EXTRAS'].values()]
     for line in group
 ]
-UNTESTED = {'tensorboard', 'future', 'wandb'}
+UNTESTED = {'wandb'}
 
 
 @pytest.mark.parametrize('requirement', REQUIREMENTS, ids=lambda requirement: requirement.name)
