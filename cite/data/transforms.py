@@ -6,6 +6,9 @@ repeatable.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from PIL import Image
 from torch import Tensor
@@ -13,7 +16,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from cite.errors import ConfigError
-from cite.images.resize import Picture, ResizePatch, to_uint8_tensor
+from cite.images.resize import Picture, to_uint8_tensor
 
 
 class AugmentPatch:
@@ -71,11 +74,18 @@ class AugmentPatch:
 
 
 class PatchTransform:
-    """Resize, augment if training, and to a uint8 tensor 3 x H x W."""
+    """Steps one after the other, and a uint8 tensor 3 x H x W at the end.
 
-    def __init__(self, resize: ResizePatch, augment: AugmentPatch | None = None) -> None:
-        self.resize, self.augment = resize, augment
+    Args:
+        steps: picture -> picture, such as `ResizePatch` and, in training, `AugmentPatch`; None is
+            no step.
+    """
 
-    def __call__(self, image: Picture) -> Tensor:
-        image = self.resize(image)
-        return to_uint8_tensor(image if self.augment is None else self.augment(image))
+    def __init__(self, *steps: Callable[[Any], Any] | None) -> None:
+        self.steps = [step for step in steps if step is not None]
+
+    def __call__(self, image: Image.Image | Tensor) -> Tensor:
+        picture: Any = image
+        for step in self.steps:
+            picture = step(picture)
+        return to_uint8_tensor(picture)

@@ -14,27 +14,20 @@ from torch.utils.data import Dataset
 from cite.data.dataset import PatchDataset as CorePatchDataset
 from cite.data.readers import read_patches
 from cite.data.samplers import Balance, Draw, TrainBatchSampler
-from cite.data.transforms import AugmentPatch
+from cite.data.transforms import AugmentPatch, PatchTransform
 from cite.errors import ConfigError
-from cite.images.resize import ResizePatch, to_uint8_tensor
+from cite.images.resize import ResizePatch
 from cite.mm.sample import PatchSample
 
 for transform in (ResizePatch, AugmentPatch):
     TRANSFORMS.register_module(module=transform)
 
 
-class Pipeline:
-    """Transforms one after the other, and the uint8 tensor 3 × H × W at the end."""
-
-    def __init__(self, steps: Sequence[Mapping[str, Any] | Callable[[Any], Any]]) -> None:
-        self.steps = [
-            TRANSFORMS.build(dict(step)) if isinstance(step, Mapping) else step for step in steps
-        ]
-
-    def __call__(self, image: Any) -> Any:
-        for step in self.steps:
-            image = step(image)
-        return to_uint8_tensor(image)
+def build_pipeline(steps: Sequence[Mapping[str, Any] | Callable[[Any], Any]]) -> PatchTransform:
+    """The `pipeline` of a config; a step may also be a ready function."""
+    return PatchTransform(
+        *(TRANSFORMS.build(dict(step)) if isinstance(step, Mapping) else step for step in steps)
+    )
 
 
 @DATASETS.register_module()
@@ -85,7 +78,7 @@ class PatchDataset(Dataset):
             self.table = read_patches(root / data_prefix, **options)
         self.table.check(require_every_class=not test_mode)
         self.table.check_files()
-        self.patches = CorePatchDataset(self.table, Pipeline(pipeline), seed=seed)
+        self.patches = CorePatchDataset(self.table, build_pipeline(pipeline), seed=seed)
 
     @property
     def metainfo(self) -> dict[str, Any]:

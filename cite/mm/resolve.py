@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-from cite.encoders.card import resize_options
+from cite.encoders.card import Card, resize_options
 from cite.encoders.zoo import get_card
 from cite.errors import ConfigError
 from cite.precision import settle_precision
@@ -39,10 +39,11 @@ def resolve(cfg: Config, device: str) -> Config:
     _require(cfg)
     _runner(cfg)
     _schedule(cfg)
-    _model(cfg, device)
+    card = get_card(cfg.model.backbone.model)
+    _model(cfg, card, device)
     for name, loader in _loaders(cfg):
         _loader(loader, training=name == 'train_dataloader', device=device)
-        _pipeline(loader.dataset, cfg)
+        _pipeline(loader.dataset, card, cfg.model.backbone.image_size)
         if cfg.get('data_root') is not None:
             loader.dataset.setdefault('data_root', cfg.data_root)
         if name == 'train_dataloader':
@@ -98,7 +99,7 @@ def _schedule(cfg: Config) -> None:
             scheduler.setdefault('T_max', cfg.train_cfg.max_iters - scheduler.get('begin', 0))
 
 
-def _model(cfg: Config, device: str) -> None:
+def _model(cfg: Config, card: Card, device: str) -> None:
     model = cfg.model
     for part in ('neck', 'head'):
         if isinstance(model.get(part), str):
@@ -116,7 +117,6 @@ def _model(cfg: Config, device: str) -> None:
     elif encoder is not None and encoder.get('type') == CLIP_TEXT:
         # a pair's text tower goes with its vision tower unless another is named
         encoder.setdefault('model', model.backbone.model)
-    card = get_card(model.backbone.model)
     model.backbone.setdefault('image_size', card.image_size)
 
 
@@ -168,10 +168,8 @@ def _loader(loader: ConfigDict, training: bool, device: str) -> None:
         loader.setdefault('sampler', ConfigDict(type='DefaultSampler', shuffle=False))
 
 
-def _pipeline(dataset: ConfigDict, cfg: Config) -> None:
+def _pipeline(dataset: ConfigDict, card: Card, size: int) -> None:
     """Every patch reaches the tower in its size, by its authors' way unless another is asked for."""
-    card = get_card(cfg.model.backbone.model)
-    size = cfg.model.backbone.image_size
     pipeline = list(dataset.get('pipeline') or ())
     if not any(step.get('type') == 'ResizePatch' for step in pipeline):
         pipeline.insert(0, ConfigDict(type='ResizePatch'))

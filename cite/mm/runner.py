@@ -21,7 +21,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 
-from cite.atomic import write_text
+from cite.atomic import replacing, write_text
 from cite.encoders.text import TEXT_ENCODERS
 from cite.errors import CheckpointError, CiteError, ConfigError, ModelError
 from cite.frozen import trainable
@@ -49,7 +49,7 @@ class CiteRunner(Runner):
     loading: str = ''
     """The checkpoint that is being loaded, for messages."""
     random_states: list[dict[str, Any]]
-    """Of every process, gathered when a checkpoint is saved."""
+    """Of every process, as the last checkpoint that was saved or loaded has them."""
 
     @classmethod
     def from_cfg(cls, cfg: Config | ConfigDict | dict[str, Any]) -> CiteRunner:
@@ -162,6 +162,7 @@ class CiteRunner(Runner):
                 f'({type(error).__name__}: {reason})'
                 + (f'. The one before it is whole: --resume {before}' if before else '')
             ) from error
+        self.random_states = checkpoint.get('random_state', [])
         return checkpoint
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
@@ -173,12 +174,12 @@ class CiteRunner(Runner):
                 f'{filename} was trained with seed {self.seed}, the config has {seed}; resume with '
                 f'randomness.seed={self.seed}'
             )
-        states = torch.load(filename, map_location='cpu', weights_only=True).get('random_state')
-        if states and len(states) == self.world_size:
+        states = self.random_states
+        if len(states) == self.world_size:
             restore_random_state(states[self.rank])
         else:
             self.logger.warning(
-                f'resumed with {self.world_size} processes, saved with {len(states or ())}: the random '
+                f'resumed with {self.world_size} processes, saved with {len(states)}: the random '
                 'states start anew'
             )
 
@@ -188,19 +189,16 @@ class CiteRunner(Runner):
         if not is_main_process():
             return
         final = Path(out_dir) / filename
-        temporary = Path(out_dir) / f'.{filename}.tmp'
         try:
-            super().save_checkpoint(out_dir, temporary.name, *args, **kwargs)
-            with temporary.open('rb') as file:
-                os.fsync(file.fileno())  # on the disk before the name points to it
-            temporary.replace(final)
+            with replacing(final) as temporary:
+                super().save_checkpoint(out_dir, temporary.name, *args, **kwargs)
+                with temporary.open('rb') as file:
+                    os.fsync(file.fileno())  # on the disk before the name points to it
         except OSError as error:
             raise CheckpointError(
                 f'checkpoint {final} could not be written: {error.strerror or error}. Make room and '
                 'continue with --resume; checkpoints written before are whole'
             ) from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
     # -- running -----------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cite.errors import ConfigError, DataError
 from cite.images.read import load_rgb
-from cite.mm.dataset import PatchBatchSampler, PatchDataset, PatchSampler, Pipeline
+from cite.mm.dataset import PatchBatchSampler, PatchDataset, PatchSampler, build_pipeline
 from cite.mm.launch import test as evaluate
 from cite.mm.launch import train
 
@@ -43,7 +43,7 @@ def test_gives_images_labels_slides_and_paths(tiny_data):
     assert item['inputs'].shape == (3, 40, 40) and item['inputs'].dtype == torch.uint8
     assert sample.img_path == str(tiny_data / 'images' / 'moderate0_0.jpg')
     assert (sample.slide, sample.patient, int(sample.gt_label)) == ('moderate0', None, 1)
-    assert torch.equal(item['inputs'], Pipeline([])(load_rgb(sample.img_path)))
+    assert torch.equal(item['inputs'], build_pipeline([])(load_rgb(sample.img_path)))
 
 
 def test_folders_annotations_and_manifests_give_the_same(tiny_data, tmp_path):
