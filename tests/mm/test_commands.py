@@ -60,7 +60,10 @@ def test_mim_trains_resumes_and_tests(command, tiny_file, tmp_path, read_checkpo
     ours, _, mims = done.stderr.partition('error: ')
     assert 'Traceback' not in ours
     message = mims.splitlines()[0]
-    assert str(run / 'iter_8.pth') in message and 'tuning.prompt has shape (1, 2, 192)' in message
+    assert (
+        str(run / 'iter_8.pth') in message
+        and 'tuning.prompt is (1, 2, 192), the model has (1, 1, 192)' in message
+    )
     assert 'cite' not in mims.split('Traceback')[-1].replace(str(tmp_path), ''), 'mim has its own'
 
 
