@@ -1,9 +1,9 @@
 """Names in a config → classes, so that a method is added by one file in its folder.
 
-A registry belongs to a folder of the library. The first look-up imports the folder's modules; each of
-them registers its class with a decorator. Nothing else has to be touched to add a tuning, a neck, a
-head or a text encoder. A module elsewhere registers in the same way, once a config's `custom_imports`
-has imported it.
+A registry belongs to a folder of the library (and to `cite/legacy`, where that holds classes of its
+kind). The first look-up imports the folder's modules; each of them registers its class with a decorator.
+Nothing else has to be touched to add a tuning, a neck, a head or a text encoder. A module elsewhere
+registers in the same way, once a config's `custom_imports` has imported it.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from cite import former_names
 from cite.errors import ConfigError
 
 T = TypeVar('T')
 
 
 class Registry:
-    """Classes of one kind, found by name in one package.
+    """Classes of one kind, found by name.
 
     Args:
         kind: What the classes are, for messages: 'tuning', 'head', ….
-        package: Dotted name of the folder whose modules register themselves.
+        packages: Dotted names of the folders whose modules register themselves.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, *packages: str) -> None:
         self.kind = kind
-        self.package = package
+        self.packages = packages
         self._classes: dict[str, type] = {}
         self._imported = False
 
@@ -61,7 +62,8 @@ class Registry:
         if name in self._classes:
             return self._classes[name]
         close = difflib.get_close_matches(name, self._classes, n=1)
-        hint = f' Did you mean {close[0]!r}?' if close else ''
+        did_you_mean = f' Did you mean {close[0]!r}?' if close else ''
+        hint = former_names.hint(name) or did_you_mean
         raise ConfigError(
             f'there is no {self.kind} called {name!r}.{hint} Known: {", ".join(self.names())}'
         )
@@ -97,9 +99,9 @@ class Registry:
     def _import_modules(self) -> None:
         if self._imported:
             return
-        package = importlib.import_module(self.package)
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f'{self.package}.{module.name}')
+        for name in self.packages:
+            for module in pkgutil.iter_modules(importlib.import_module(name).__path__):
+                importlib.import_module(f'{name}.{module.name}')
         self._imported = True
 
 

@@ -10,15 +10,15 @@ from repo import REPO
 # from the ground up; a module may import from its own layer and from those before it
 LAYERS = (
     ('errors', 'paths'),
-    ('registry', 'atomic', 'frozen', 'precision', 'state'),
+    ('registry', 'former_names', 'atomic', 'frozen', 'precision', 'state'),
     ('images',),
     # the bases of these name each other: a tower holds a tuning, a tuning acts in a tower
     ('encoders', 'tuning'),
     ('data', 'evaluation', 'anchors'),
-    ('necks', 'heads'),
+    ('necks', 'heads', 'legacy', 'baselines'),
     ('classifier',),
     ('adapter',),
-    ('model_card', 'experiments'),
+    ('model_card', 'experiments', 'migrate'),
     ('serving', 'mm'),
     ('cli', '__main__'),
 )

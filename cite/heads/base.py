@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from cite.registry import Registry
 
-HEADS = Registry('head', 'cite.heads')
+HEADS = Registry('head', 'cite.heads', 'cite.legacy')
 
 
 class Head(nn.Module):

@@ -20,6 +20,7 @@ class LinearHead(Head):
     """
 
     fc: nn.Linear
+    dtype = torch.float32  # of weights and logits
 
     def __init__(
         self,
@@ -43,10 +44,10 @@ class LinearHead(Head):
                 f'LinearHead: in_features={self.in_features}, but the features have {in_features}. '
                 'Leave it out to have it inferred'
             )
-        self.fc = nn.Linear(in_features, len(classes))
+        self.fc = nn.Linear(in_features, len(classes), dtype=self.dtype)
         nn.init.normal_(self.fc.weight, std=self.init_std)
         nn.init.zeros_(self.fc.bias)
 
     def forward(self, features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):
-            return self.fc(features.float())
+            return self.fc(features.to(self.dtype))

@@ -32,6 +32,7 @@ class TextEmbeddingHead(Head):
     """
 
     anchors: Tensor
+    dtype = torch.float32  # of anchors and logits
 
     def __init__(
         self,
@@ -50,9 +51,9 @@ class TextEmbeddingHead(Head):
             anchors = embed_texts(texts, text_encoder)
         self.texts = tuple(anchors.texts)
         self.provenance = dict(anchors.provenance)
-        self.register_buffer('anchors', anchors.embeddings.float())
+        self.register_buffer('anchors', anchors.embeddings.to(self.dtype))
         self.in_features = self.anchors.shape[1]
-        value = torch.tensor([float(temperature)])
+        value = torch.tensor([float(temperature)], dtype=self.dtype)
         if learnable_temperature:
             self.temperature = nn.Parameter(value)
         else:
@@ -73,7 +74,7 @@ class TextEmbeddingHead(Head):
 
     def forward(self, features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):
-            images = nn.functional.normalize(features.float(), dim=-1)
+            images = nn.functional.normalize(features.to(self.dtype), dim=-1)
             texts = nn.functional.normalize(self.anchors, dim=-1)
             return self.temperature.exp() * images @ texts.T
 

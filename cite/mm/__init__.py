@@ -6,22 +6,28 @@ metric, hooks and optimiser; everything else is plain PyTorch.
 
 from cite.mm import (
     adapter_hook,
+    baselines,
     checkpoint,
     classifier,
     dataset,
+    legacy,
     loop,
     metric,
     optim,
     runner,
+    stain,
 )
 
 __all__ = [
     'adapter_hook',
+    'baselines',
     'checkpoint',
     'classifier',
     'dataset',
+    'legacy',
     'loop',
     'metric',
     'optim',
     'runner',
+    'stain',
 ]

@@ -17,6 +17,7 @@ from cite.encoders.card import preprocessing
 from cite.errors import TrainingError
 from cite.heads.text_embedding import TextEmbeddingHead
 from cite.mm.about import about_run
+from cite.mm.stain_record import stain_record
 from cite.model_card import model_card
 from cite.tuning.base import EMBED
 
@@ -70,8 +71,11 @@ def adapter_info(model: Any, cfg: Config, training: dict[str, Any]) -> AdapterIn
     if isinstance(head, TextEmbeddingHead):
         head_spec['texts'] = list(head.texts)
         anchors = dict(head.provenance)
+    backbone = {k: v for k, v in _plain(cfg.model.backbone).items() if k != 'type'}
+    if isinstance(backbone.get('tuning'), dict):
+        backbone['tuning'] = tower.tuning.stored_as(backbone['tuning'])
     return AdapterInfo(
-        backbone={k: v for k, v in _plain(cfg.model.backbone).items() if k != 'type'},
+        backbone=backbone,
         neck=_plain(cfg.model.neck) if cfg.model.get('neck') else None,
         head=head_spec,
         classes=list(model.classes),
@@ -81,6 +85,7 @@ def adapter_info(model: Any, cfg: Config, training: dict[str, Any]) -> AdapterIn
             'fit': _fit(cfg),
             'mpp': cfg.get('mpp'),
             'patch_size': cfg.get('patch_size'),
+            'stain': stain_record(cfg),
         },
         precision=model.precision,
         anchors=anchors,

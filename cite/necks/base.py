@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from cite.registry import Registry
 
-NECKS = Registry('neck', 'cite.necks')
+NECKS = Registry('neck', 'cite.necks', 'cite.legacy')
 
 
 class Neck(nn.Module):

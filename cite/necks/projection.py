@@ -40,6 +40,7 @@ class ProjectionNeck(Neck):
             as it is). The bias is PyTorch's uniform ±1/√in in every case, as in the original code.
         act_before, act_after: Names of activations in `torch.nn`, such as 'ReLU'.
         bias: Whether the layer has a bias.
+        frozen: Keeps the weights as they were initialised; only what is in front of them trains.
     """
 
     weight: nn.Parameter
@@ -53,6 +54,7 @@ class ProjectionNeck(Neck):
         act_before: str | None = None,
         act_after: str | None = None,
         bias: bool = True,
+        frozen: bool = False,
     ) -> None:
         super().__init__()
         if init not in INITS:
@@ -63,6 +65,7 @@ class ProjectionNeck(Neck):
         self.out_features = out_features
         self.init = init
         self.has_bias = bias
+        self.frozen = frozen
         self.act_before = _activation(act_before)
         self.act_after = _activation(act_after)
 
@@ -84,6 +87,7 @@ class ProjectionNeck(Neck):
             INITS[self.init](linear.weight)
         self.weight = nn.Parameter(linear.weight.detach())
         self.bias = nn.Parameter(linear.bias.detach()) if self.has_bias else None
+        self.requires_grad_(not self.frozen)
 
     def forward(self, features: Tensor) -> Tensor:
         projected = nn.functional.linear(self.act_before(features), self.weight, self.bias)

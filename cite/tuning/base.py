@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -11,7 +11,7 @@ from cite.registry import Registry
 if TYPE_CHECKING:
     from cite.encoders.towers.vit import VisionTower
 
-TUNINGS = Registry('tuning', 'cite.tuning')
+TUNINGS = Registry('tuning', 'cite.tuning', 'cite.legacy')
 
 EMBED = -1
 """Stage number of the patch embedding; blocks are stages 0, 1, …."""
@@ -45,6 +45,10 @@ class Tuning(nn.Module):
     def after_blocks(self, tokens: Tensor) -> Tensor:
         """Takes out what `before_block` put in, so that pooling sees the tower's own tokens."""
         return tokens
+
+    def stored_as(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """Its spec in a config → the spec under which an adapter holds it; the same, as a rule."""
+        return spec
 
 
 @TUNINGS.register

@@ -15,8 +15,7 @@ class FullFineTuning(Tuning):
     """Unfreezes the whole tower. The adapter then holds a copy of every weight."""
 
     def attach(self, tower: VisionTower) -> None:
-        for parameter in tower.trunk.parameters():
-            parameter.requires_grad_(True)
+        tower.unfreeze()
 
     @property
     def first_stage(self) -> int | None:

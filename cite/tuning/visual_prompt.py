@@ -88,11 +88,18 @@ class VisualPrompt(Tuning):
         )
         self._pending = self.init == 'token'
         self.register_buffer('initialized', torch.tensor(not self._pending))
-        self.register_load_state_dict_post_hook(_read_initialized)
+        self.register_load_state_dict_post_hook(_after_load)
 
     @property
     def first_stage(self) -> int:
         return min(self._rows)
+
+    def after_load(self) -> None:
+        """A prompt that was initialised before it was saved is never initialised again.
+
+        The answer is kept in a Python attribute so that the forward pass need not read the device.
+        """
+        self._pending = not bool(self.initialized)
 
     @torch.no_grad()
     def start(self, tokens: Tensor) -> None:
@@ -113,7 +120,7 @@ class VisualPrompt(Tuning):
         if self.position == 'add':
             return self._add(tokens, prompt)
         prefix = tokens[:, : self._n_prefix]
-        entered = index > self.first_stage
+        entered = index > min(self._rows)
         patches = tokens[:, self._n_prefix + (self.length if entered else 0) :]
         return torch.cat([prefix, prompt.expand(len(tokens), -1, -1), patches], dim=1)
 
@@ -153,10 +160,6 @@ def _block_numbers(layers: str | int | Sequence[int], depth: int) -> list[int]:
     return sorted({n % depth for n in numbers})
 
 
-def _read_initialized(prompt: nn.Module, _incompatible_keys: object) -> None:
-    """After loading: a prompt that was initialised before it was saved is never initialised again.
-
-    The answer is kept in a Python attribute so that the forward pass need not read the device.
-    """
+def _after_load(prompt: nn.Module, _incompatible_keys: object) -> None:
     if isinstance(prompt, VisualPrompt):
-        prompt._pending = not bool(prompt.initialized)
+        prompt.after_load()

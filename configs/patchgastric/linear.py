@@ -1,7 +1,7 @@
 # Linear probe on PatchGastric.
 _base_ = [
     '../_base_/runtime.py',
-    '../_base_/datasets/patchgastric.py',
+    '../_base_/protocols/fixed.py',
     '../_base_/models/linear.py',
     '../_base_/schedules/sgd_1000.py',
 ]

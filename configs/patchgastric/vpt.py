@@ -1,7 +1,7 @@
 # Visual prompt tuning on PatchGastric.
 _base_ = [
     '../_base_/runtime.py',
-    '../_base_/datasets/patchgastric.py',
+    '../_base_/protocols/fixed.py',
     '../_base_/models/vpt.py',
     '../_base_/schedules/sgd_1000.py',
 ]

@@ -1,7 +1,7 @@
 # Zero-shot CLIP on PatchGastric: `cite test configs/patchgastric/zero_shot.py`.
 _base_ = [
     '../_base_/runtime.py',
-    '../_base_/datasets/patchgastric.py',
+    '../_base_/protocols/fixed.py',
     '../_base_/models/zero_shot.py',
     '../_base_/schedules/sgd_1000.py',
 ]

@@ -128,36 +128,3 @@ def test_training_with_accumulation_clipping_and_factors(tiny, read_checkpoint, 
 def test_the_best_known_run_learns(finished, read_checkpoint):
     losses = read_checkpoint(finished / 'iter_8.pth')['message_hub']['log_scalars']['train/loss'][0]
     assert losses[-1] < 0.5 * losses[0]
-
-
-@pytest.mark.parametrize(
-    ('name', 'rate'),
-    [
-        ('linear_clip-vitb16_bs128_i1000.py', 0.01),
-        ('clip-vitb16_biolinkbert-l_cb_bs128_i1000.py', 0.03),
-    ],
-)
-def test_the_schedule_is_the_original_codes(parity, tiny, name, rate):
-    from mmengine.config import Config
-
-    from cite.mm.resolve import resolve
-    from cite.paths import configs_dir
-
-    expected = np.load(parity('data/lr_schedule.npz'))[name]
-    schedule = Config.fromfile(configs_dir() / '_base_' / 'schedules' / 'sgd_1000.py')
-    cfg = tiny()
-    for key in ('train_cfg', 'optim_wrapper', 'param_scheduler'):
-        cfg[key] = schedule[key]
-    cfg.optim_wrapper.optimizer.lr = rate
-    cfg = resolve(cfg, 'cpu')
-    assert cfg.train_cfg.max_iters == len(expected) == 1000
-    runner = CiteRunner.from_cfg(cfg)
-    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
-    schedulers = runner.build_param_scheduler(runner.param_schedulers)
-    (group, *_) = runner.optim_wrapper.optimizer.param_groups
-    rates = []
-    for _ in expected:
-        rates.append(group['lr'])
-        for scheduler in schedulers:
-            scheduler.step()
-    np.testing.assert_allclose(rates, expected, rtol=1e-9)

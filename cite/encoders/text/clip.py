@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,26 +16,33 @@ from cite.encoders.text.base import (
     check_lengths,
     check_texts,
 )
+from cite.encoders.state_file import read_state
 from cite.encoders.text.hub import explain_missing, fingerprint, identity
+from cite.encoders.text.openai_clip import text_tower
 from cite.encoders.zoo import find_card
-from cite.errors import ModelError
+from cite.errors import CiteError, ModelError
 
 
 @TEXT_ENCODERS.register
 class CLIPTextEncoder(FrozenTextEncoder):
-    """Text half of a CLIP in Hugging Face layout.
+    """Text half of a CLIP in Hugging Face layout, or in OpenAI's.
 
     Args:
         model: Zoo name of the pair ('clip-vit-b16'), hub id, or a folder in Hugging Face layout.
         revision: Commit, tag or branch on the hub.
+        weights: File of a whole CLIP in OpenAI's names ('ViT-B-16.pt'); the tokenizer still comes from
+            `model`.
     """
 
-    def __init__(self, model: str, revision: str | None = None) -> None:
+    def __init__(
+        self, model: str, revision: str | None = None, weights: str | Path | None = None
+    ) -> None:
         card = find_card(model)
         self.model = model
         self.source = card.source.repo if card and card.source else model
         self.revision = revision
-        self._loaded: tuple[Any, Any] | None = None
+        self.weights = None if weights is None else Path(weights).expanduser()
+        self._loaded: tuple[Any, Any, float] | None = None
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -41,24 +50,25 @@ class CLIPTextEncoder(FrozenTextEncoder):
             'model': identity(self.source),
             'revision': self.revision,
             'pooling': 'end-of-text token, projected',
+            **({} if self.weights is None else {'weights': self.weights.name}),
         }
 
     def fingerprint(self) -> str | None:
-        return fingerprint(self.source, self.revision)
+        if self.weights is None:
+            return fingerprint(self.source, self.revision)
+        if not self.weights.is_file():
+            return None  # told when it is read
+        return hashlib.sha256(self.weights.read_bytes()).hexdigest()
 
     def provenance(self) -> dict[str, Any]:
-        _, model = self._load()
-        return {
-            **self.settings(),
-            'fingerprint': self.fingerprint(),
-            'logit_scale': model.logit_scale.item(),
-        }
+        _, _, scale = self._load()
+        return {**self.settings(), 'fingerprint': self.fingerprint(), 'logit_scale': scale}
 
     @torch.inference_mode()
     def encode_text(self, texts: Sequence[str], batch_size: int = 32) -> Tensor:
         check_texts(texts)
-        tokenizer, model = self._load()
-        limit = model.config.text_config.max_position_embeddings
+        tokenizer, model, _ = self._load()
+        limit = model.text_model.config.max_position_embeddings
         check_lengths(self.model, tokenizer, limit, texts)
         vectors = []
         for start in range(0, len(texts), batch_size):
@@ -71,7 +81,8 @@ class CLIPTextEncoder(FrozenTextEncoder):
             vectors.append(model.text_projection(output.pooler_output))
         return torch.cat(vectors).float().clone()
 
-    def _load(self) -> tuple[Any, Any]:
+    def _load(self) -> tuple[Any, Any, float]:
+        """Tokenizer, model, logarithm of the scale."""
         if self._loaded is not None:
             return self._loaded
         from transformers import AutoTokenizer, CLIPModel
@@ -79,10 +90,16 @@ class CLIPTextEncoder(FrozenTextEncoder):
         revision: Any = {'revision': self.revision} if self.revision else {}
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.source, **revision)
+            if self.weights is not None:
+                tower, scale = text_tower(read_state(self.weights), str(self.weights))
+                self._loaded = tokenizer, tower, scale
+                return self._loaded
             loaded: Any = CLIPModel.from_pretrained(
                 self.source, **revision, output_loading_info=True, dtype=torch.float32
             )
             model, info = loaded
+        except CiteError:
+            raise
         except Exception as error:  # transformers raises OSError, ValueError, hub errors, …
             raise ModelError(explain_missing('CLIP text tower', self.source, error, ())) from error
         missing = [key for key in info['missing_keys'] if 'position_ids' not in key]
@@ -91,5 +108,5 @@ class CLIPTextEncoder(FrozenTextEncoder):
                 f'CLIP text tower {self.source}: its checkpoint lacks {len(missing)} weights '
                 f'({", ".join(missing[:5])}); they would be random'
             )
-        self._loaded = tokenizer, model.eval()
+        self._loaded = tokenizer, model.eval(), model.logit_scale.item()
         return self._loaded

@@ -78,6 +78,12 @@ class VisionTower(nn.Module):
         """SHA-256 of the trunk's weights as they are now."""
         return digest(self.trunk.state_dict().items())
 
+    def unfreeze(self) -> None:
+        """Lets the whole trunk train, but for a bias that timm adds to CLIP's projection."""
+        self.trunk.requires_grad_(True)
+        if self.card.feature == 'projection' and getattr(self.trunk.head, 'bias', None) is not None:
+            self.trunk.head.bias.requires_grad_(False)
+
     def embed(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W), uint8 or float in 0…1 → tokens (B, prefix + patches, width)."""
         trunk = self.trunk

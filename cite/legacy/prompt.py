@@ -1,0 +1,79 @@
+"""The published visual prompt, with what made it another one after loading."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+
+from cite.tuning.base import EMBED, TUNINGS
+from cite.tuning.visual_prompt import VisualPrompt
+
+if TYPE_CHECKING:
+    from cite.encoders.towers.vit import VisionTower
+
+
+@TUNINGS.register
+class OriginalVisualPrompt(VisualPrompt):
+    """`VisualPrompt` with three behaviours of the published code.
+
+    - A 'token' prompt does not remember that it was initialised: after loading, the first forward pass
+      adds the mean token of its batch once more, so a checkpoint that is tested is not the model that
+      was trained.
+    - With several processes each one initialises from its own batch, and they stay apart.
+    - An 'add' prompt that is longer than the patches is added to none of them.
+
+    Args:
+        train_tower: The published `fix=False`: the whole tower trains beside the prompt.
+        length, layers, position, init: See `VisualPrompt`.
+
+    An adapter of it holds a plain `VisualPrompt`, where that is the same: what training ended with.
+    """
+
+    def __init__(
+        self,
+        length: int = 1,
+        layers: Literal['shallow', 'deep'] | int | Sequence[int] = 'shallow',
+        position: Literal['prepend', 'add'] = 'prepend',
+        init: str = 'token',
+        train_tower: bool = False,
+    ) -> None:
+        super().__init__(length, layers, position, init)
+        self.train_tower = train_tower
+
+    @property
+    def first_stage(self) -> int:
+        return EMBED if self.train_tower else super().first_stage
+
+    def attach(self, tower: VisionTower) -> None:
+        wanted = self.length
+        self._unused = self.position == 'add' and wanted > tower.num_patches
+        if self._unused:  # the check of the length is not this class's
+            self.length = 1
+        super().attach(tower)
+        if self._unused:
+            self.length = wanted
+            shape = (len(self._rows), wanted, tower.width)
+            self.prompt = torch.nn.Parameter(self.prompt.detach().new_zeros(shape))
+        if self.train_tower:
+            tower.unfreeze()
+
+    def after_load(self) -> None:
+        self._pending = self.init == 'token'
+
+    @torch.no_grad()
+    def start(self, tokens: Tensor) -> None:
+        if self._pending:
+            self.prompt.data += tokens.float().mean(dim=(0, 1)).to(self.prompt)
+            self.initialized.fill_(True)
+            self._pending = False
+
+    def _add(self, tokens: Tensor, prompt: Tensor) -> Tensor:
+        if self._unused:
+            return tokens + 0 * prompt.sum()  # a gradient of zero, as there
+        return super()._add(tokens, prompt)
+
+    def stored_as(self, spec: dict[str, Any]) -> dict[str, Any]:
+        return spec if self._unused or self.train_tower else {**spec, 'type': 'VisualPrompt'}
