@@ -17,6 +17,12 @@ CONFIGS = sorted(
     if '_base_' not in path.relative_to(configs_dir()).parts
 )
 ZERO_SHOT = [name for name in CONFIGS if 'zero_shot' in name]
+ORIGINAL = [name for name in CONFIGS if '/original/' in name]
+
+
+def device_of(name):
+    """float16 needs a GPU."""
+    return 'cuda' if name.endswith('_half.py') else 'cpu'
 
 
 def test_the_promised_ones_are_there():
@@ -28,7 +34,7 @@ def test_the_promised_ones_are_there():
 @pytest.mark.parametrize('name', CONFIGS)
 def test_reads_and_resolves(name):
     cfg = load_config(name)
-    done = resolve(cfg, 'cpu')
+    done = resolve(cfg, device_of(name))
     assert done.runner_type == 'CiteRunner'
     assert done.model.classes == list(done.test_dataloader.dataset.classes)
     assert done.test_dataloader.dataset.data_root == cfg.data_root
@@ -38,7 +44,9 @@ def test_reads_and_resolves(name):
     loaders = [done.test_dataloader, *([done.train_dataloader] if done.train_dataloader else [])]
     for loader in loaders:
         assert loader.dataset.pipeline[0].size == size
-    assert all(step.type != 'AugmentPatch' for step in done.test_dataloader.dataset.pipeline)
+    augmented = [s.type for s in done.test_dataloader.dataset.pipeline if 'Augment' in s.type]
+    assert augmented == (['OriginalAugment'] if name in ORIGINAL else [])
+    assert done.select_on_test is (name in ORIGINAL) if 'patchgastric' in name else True
     if name not in ZERO_SHOT:
         assert done.param_scheduler[0].T_max == done.train_cfg.max_iters
         assert done.default_hooks.checkpoint.by_epoch is False
@@ -53,11 +61,14 @@ def test_is_a_few_lines_over_its_bases(name):
 
 @pytest.mark.parametrize('name', CONFIGS)
 def test_another_place_of_the_data_is_one_option(name):
-    done = resolve(load_config(name, options={'data_root': '/elsewhere'}), 'cpu')
+    cfg = load_config(name, options={'data_root': '/elsewhere'})
+    done = resolve(cfg, device_of(name))
     assert done.test_dataloader.dataset.data_root == '/elsewhere'
 
 
-@pytest.mark.parametrize('name', [n for n in CONFIGS if n.endswith('/cite.py')])
+@pytest.mark.parametrize(
+    'name', [n for n in CONFIGS if n.endswith('/cite.py') and n not in ORIGINAL]
+)
 def test_swapping_an_encoder_is_one_option(name):
     options = {
         'model.backbone.model': 'dinov2-vit-l14-reg',
@@ -116,3 +127,27 @@ def test_tensorboard_writes_events(tmp_path):
     visualizer.add_scalar('loss', 1.0, 1)
     visualizer.close()
     assert list(tmp_path.rglob('events.out.tfevents.*'))
+
+
+def test_the_published_setting():
+    """What decides the published numbers is in one config, and nowhere else."""
+    done = resolve(load_config('patchgastric/original/cite'), 'cpu')
+    assert done.model.backbone.mean == (0.485, 0.456, 0.406)
+    assert done.model.backbone.tuning.type == 'OriginalVisualPrompt'
+    assert done.train_dataloader.batch_sampler.type == 'OriginalBatchSampler'
+    assert done.train_dataloader.sampler.workers == 12
+    for loader in (done.train_dataloader, done.test_dataloader):
+        first, second = loader.dataset.pipeline
+        assert (first.how, first.interpolation, first.size) == ('squash', 'bilinear', 224)
+        assert second.type == 'OriginalAugment' and loader.dataset.keep_order
+    fixed = (configs_dir() / 'patchgastric').glob('*.py')
+    assert not any('Original' in path.read_text() for path in fixed)
+
+
+def test_the_published_half_precision():
+    done = resolve(load_config('patchgastric/original/cite_half'), 'cuda')
+    assert done.model.precision == 'fp16' and done.optim_wrapper.loss_scaling is False
+    assert (done.model.neck.type, done.model.head.type) == (
+        'HalfProjectionNeck',
+        'HalfTextEmbeddingHead',
+    )

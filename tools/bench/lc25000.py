@@ -16,15 +16,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from cite.data import PatchTable, read_csv
+from cite.baselines import TITLES
+from cite.baselines.run import run_baseline
+from cite.data import read_csv
 from cite.evaluation.metrics import evaluate
-from cite.evaluation.predictions import Predictions
-from cite.images import load_rgb
 
 CLASSES = ('lung_aca', 'lung_n', 'lung_scc')
-BINS = 16
 
 
 def main() -> None:
@@ -36,18 +33,14 @@ def main() -> None:
     parser.add_argument('--iterations', type=int, default=300)
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
-    rows = [('colour histogram + logistic regression', *histogram_baseline(args.data))]
+    rows = [(TITLES['colour'], *colour_baseline(args.data))]
     for method in ('linear', 'text_only', 'cite'):
         rows.append((method, *train_and_test(method, args)))
     print(table(rows))
 
 
-def histogram_baseline(root: Path) -> tuple[dict[str, Any], float]:
-    """Logistic regression on three colour histograms of 16 bins."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
+def colour_baseline(root: Path) -> tuple[dict[str, Any], float]:
+    """Results of a colour histogram on the splits that the configs name."""
     start = time.perf_counter()
     train, val = (
         read_csv(
@@ -55,26 +48,7 @@ def histogram_baseline(root: Path) -> tuple[dict[str, Any], float]:
         )
         for part in ('train', 'val')
     )
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    model.fit(histograms(train), train.labels)
-    predictions = Predictions(
-        files=list(val.files),
-        labels=val.labels,
-        probabilities=model.predict_proba(histograms(val)).astype(np.float32),
-        slides=list(val.slides),
-        classes=CLASSES,
-    )
-    return evaluate(predictions), time.perf_counter() - start
-
-
-def histograms(table: PatchTable) -> np.ndarray:
-    """(N, 3 · BINS) fractions of pixels."""
-    rows = []
-    for i in range(len(table)):
-        pixels = np.asarray(load_rgb(table.path(i))).reshape(-1, 3)
-        counts = [np.histogram(pixels[:, c], BINS, (0, 256))[0] for c in range(3)]
-        rows.append(np.concatenate(counts) / len(pixels))
-    return np.array(rows)
+    return evaluate(run_baseline('colour', train, val)), time.perf_counter() - start
 
 
 def train_and_test(method: str, args: argparse.Namespace) -> tuple[dict[str, Any], float]:
