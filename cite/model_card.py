@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from cite.adapter import AdapterInfo
 from cite.encoders.zoo import get_card
+from cite.evaluation.table import markdown_table, markdown_text
 
 
 def model_card(info: AdapterInfo, results: Mapping[str, Any] | None = None) -> str:
@@ -17,8 +17,6 @@ def model_card(info: AdapterInfo, results: Mapping[str, Any] | None = None) -> s
         info: The adapter's metadata.
         results: Content of `results.json` of its test, where there was one.
     """
-    from cite.evaluation.table import markdown_table
-
     card = get_card(info.backbone['model'])
     training = info.training
     lines = [
@@ -77,17 +75,24 @@ def _text_lines(info: AdapterInfo) -> list[str]:
 
 def _input_line(preprocessing: Mapping[str, Any]) -> str:
     size = preprocessing['image_size']
-    line = f'RGB patches, resized to {size} × {size} pixels ({preprocessing["interpolation"]})'
+    how = (preprocessing.get('fit') or preprocessing)[
+        'interpolation'
+    ]  # the config's, or the authors'
+    line = f'RGB patches, resized to {size} × {size} pixels ({how})'
     if preprocessing.get('patch_size'):
         line += f', cut at {preprocessing["patch_size"]} pixels'
     if preprocessing.get('mpp'):
         line += f', {preprocessing["mpp"]} microns per pixel'
+    stain = preprocessing.get('stain')
+    if stain:
+        slides = stain.get('fitted_on', {}).get('slides', '?')
+        line += f'; stain normalised ({_text(stain["method"])}, fitted on {_text(slides)} slides)'
     return line
 
 
 def _text(value: object) -> str:
-    """On one line, with nothing in it that Markdown or HTML would take for a sign of its own."""
-    return re.sub(r'([\\`*_\[\]<>|~$&])', r'\\\1', ' '.join(str(value).split()))
+    """As plain text on one line."""
+    return markdown_text(' '.join(str(value).split()))
 
 
 def _code(value: object) -> str:

@@ -1,15 +1,21 @@
-"""Where the configs are: beside the package in a checkout, inside it in a wheel."""
+"""Where things are: the configs that come with cite, and its cache."""
 
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 
 from cite.errors import ConfigError
 
 
+def cache_dir() -> Path:
+    """Where cite keeps what it need not compute twice: `$CITE_CACHE`, else `~/.cache/cite`."""
+    return Path(os.environ.get('CITE_CACHE') or Path.home() / '.cache' / 'cite').expanduser()
+
+
 def configs_dir() -> Path:
-    """Folder of the configs that come with cite.
+    """Folder of the configs: beside the package in a checkout, inside it in a wheel.
 
     Raises:
         ConfigError: The installation has none.

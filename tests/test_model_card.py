@@ -77,6 +77,14 @@ def test_card_of_a_tested_run_has_the_numbers(info):
         assert f'| accuracy, {name} |' in card
 
 
+def test_card_shows_baselines_beside_the_run(info):
+    found = results(info.classes)
+    found['baselines'] = {'colour': {**results(info.classes), 'title': 'colour histogram'}}
+    card = model_card(info, {**found, 'baseline_notes': ['No other: it broke']})
+    assert '| patch (n=12): run | patch (n=12): colour |' in card
+    assert 'colour histogram' in card and 'No other: it broke' in card
+
+
 def test_little_known_is_no_reason_to_fail(info):
     bare = dataclasses.replace(info, training={}, anchors={}, head={'type': 'LinearHead'})
     card = model_card(bare)
@@ -101,7 +109,8 @@ def test_names_cannot_change_the_page(info):
     assert "`a'b # c`" in card
     assert len([line for line in card.splitlines() if line.startswith('- ')]) == 7
 
-    names = ['a|b', 'c', 'd']
+    names = ['a|b', 'c\n# d', '<b>']
     table = model_card(dataclasses.replace(info, classes=names), results(names))
     rows = [line for line in table.splitlines() if line.startswith('|')]
     assert {line.replace(r'\|', '').count('|') for line in rows} == {4}
+    assert len(rows) == 2 + 5 + 3 and '<b>' not in table

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import cite.paths
 from cite.errors import ConfigError
-from cite.paths import configs_dir, find_config
+from cite.paths import cache_dir, configs_dir, find_config
+
+
+def test_cache_dir_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv('CITE_CACHE', str(tmp_path))
+    assert cache_dir() == tmp_path
+    monkeypatch.delenv('CITE_CACHE')
+    assert cache_dir() == Path.home() / '.cache' / 'cite'
 
 
 def test_configs_of_a_checkout():

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,9 @@ from typing import Any
 from cite.anchors.anchors import Anchors
 from cite.atomic import write_bytes
 from cite.errors import ConfigError
+from cite.paths import cache_dir
 
 logger = logging.getLogger(__name__)
-
-
-def cache_dir() -> Path:
-    """Where cite keeps what it need not compute twice: `$CITE_CACHE`, else `~/.cache/cite`."""
-    return Path(os.environ.get('CITE_CACHE') or Path.home() / '.cache' / 'cite').expanduser()
 
 
 def _path(settings: Mapping[str, Any], texts: Sequence[str]) -> Path:

@@ -99,7 +99,7 @@ def _broken_modules() -> dict[str, str]:
 
 
 def _cache() -> list[str]:
-    from cite.anchors.cache import cache_dir
+    from cite.paths import cache_dir
 
     folder = next(f for f in (cache_dir(), *cache_dir().parents) if f.is_dir())
     if os.access(folder, os.W_OK):

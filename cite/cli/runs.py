@@ -1,4 +1,4 @@
-"""Arguments that `train` and `test` share."""
+"""Arguments that the verbs of a config share: `train`, `test`, `baseline`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('config', help='config file, or a name such as quickstart/cite')
-    parser.add_argument('--work-dir', help='run folder (default: work_dirs/<config>)')
+    add_config_arguments(parser, 'work_dirs/<config>')
     parser.add_argument('--amp', action='store_true', help='mixed precision, on a CPU too')
     parser.add_argument('--seed', type=seed, help='seed of the run')
+
+
+def add_config_arguments(parser: argparse.ArgumentParser, work_dir: str) -> None:
+    """A config, changes to it, and a run folder, whose default the help tells."""
+    parser.add_argument('config', help='config file, or a name such as quickstart/cite')
+    parser.add_argument('--work-dir', help=f'run folder (default: {work_dir})')
     parser.add_argument(
         '--cfg-options',
         nargs='+',

@@ -1,9 +1,12 @@
-"""The results of one run as a table, patches beside slides, for terminals and Markdown."""
+"""The results of one run as a table for terminals and Markdown: patches and slides, beside baselines."""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+import textwrap
+from typing import Any, NamedTuple
 
+from cite.errors import DataError
 from cite.evaluation.metrics import level_metrics
 
 LEVELS = ('patch', 'slide')
@@ -15,41 +18,125 @@ ROWS = (
     ('quadratic kappa', 'quadratic_kappa'),
 )
 UNIT = "Fractions; '-' is not defined on these samples. AUROC: one-vs-rest, mean over classes."
+WIDTH, LEAST_NAME = 100, 24
+"""Characters of a terminal's line, and how many of them names have at least."""
+
+
+class Cells(NamedTuple):
+    """What both kinds of table show, as text."""
+
+    levels: list[str]
+    """'patch (n=…)', 'slide (n=…)'."""
+    columns: list[str]
+    """What each level has a column of: 'run', then the baselines."""
+    rows: list[list[str]]
+    """A name, then the values of the first level, then those of the second."""
 
 
 def results_table(results: dict[str, Any]) -> str:
-    """Aligned plain text of what `evaluate` returned; fractions with 3 decimals, '-' for None.
+    """Aligned plain text of a results file, or of what `evaluate` returned.
+
+    Fractions have 3 decimals, None is '-'. Where the results hold 'baselines' (kind → 'title' and the
+    metrics of both levels), each has a column at each level. A 'title' stands above the table. Lines
+    have at most 100 characters, long names of classes more than one line.
 
     Raises:
-        DataError: `results` lacks a level or a metric.
+        DataError: `results`, or one of its baselines, lacks a level or a metric.
     """
-    header, *rows = _cells(results)
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    lines = []
-    for row in (header, *rows):
-        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append('  '.join([row[0].ljust(widths[0]), *cells]).rstrip())
-    lines.insert(1, '-' * (sum(widths) + 2 * len(header[1:])))
-    return '\n'.join([*lines, '', *_notes(results)])
+    cells = _cells(results)
+    values = [row[1:] for row in cells.rows]
+    heads = cells.columns * len(LEVELS) if len(cells.columns) > 1 else cells.levels
+    widths = [max(map(len, column)) for column in zip(heads, *values, strict=True)]
+    spans = _spans(cells, widths)
+    room = max(LEAST_NAME, WIDTH - sum(spans) - 2 * len(spans))
+    names = [textwrap.wrap(row[0], room, subsequent_indent='  ') or [''] for row in cells.rows]
+    first = max(len(line) for lines in names for line in lines)
+
+    def line(name: str, texts: list[str], sizes: list[int]) -> str:
+        sized = [text.rjust(size) for text, size in zip(texts, sizes, strict=True)]
+        return '  '.join([name.ljust(first), *sized]).rstrip()
+
+    title = [printable(results['title'])] if results.get('title') else []
+    above = []
+    if len(cells.columns) > 1:  # a level's name in the middle over its columns
+        bars = [f' {level} '.center(n, '-') for level, n in zip(cells.levels, spans, strict=True)]
+        above = [line('', bars, spans)]
+    lines = [*title, *above, line('', heads, widths)]
+    lines.append('-' * (first + sum(spans) + 2 * len(spans)))
+    for (start, *more), texts in zip(names, values, strict=True):
+        lines += [line(start, texts, widths), *more]
+    notes = [textwrap.fill(printable(note), WIDTH) for note in _notes(results)]
+    return '\n'.join([*lines, '', *notes])
 
 
 def markdown_table(results: dict[str, Any]) -> str:
     """The same rows as `results_table`, as a Markdown table followed by its notes."""
-    header, *rows = _cells(results)
+    cells = _cells(results)
+    header = ['', *cells.levels]
+    if len(cells.columns) > 1:
+        header = [
+            '',
+            *(f'{level}: {column}' for level in cells.levels for column in cells.columns),
+        ]
     lines = [_markdown_row(header), '|:--' + '|--:' * (len(header) - 1) + '|']
-    lines += [_markdown_row(row) for row in rows]
-    return '\n'.join([*lines, '', *_notes(results)])
+    lines += [_markdown_row(row) for row in cells.rows]
+    return '\n'.join([*lines, '', *map(markdown_text, _notes(results))])
 
 
-def _cells(results: dict[str, Any]) -> list[list[str]]:
-    levels = {level: level_metrics(results, level) for level in LEVELS}
-    rows = [['', *(f'{level} (n={metrics["n"]})' for level, metrics in levels.items())]]
-    for title, key in ROWS:
-        rows.append([title, *(_number(metrics[key]) for metrics in levels.values())])
-    for name in levels['patch']['classes']:
-        values = [metrics['per_class_accuracy'].get(name) for metrics in levels.values()]
-        rows.append([f'accuracy, {name}', *map(_number, values)])
-    return rows
+def printable(text: object) -> str:
+    """On one line: line breaks, tabs and other control characters as escapes."""
+    return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in str(text))
+
+
+def markdown_text(text: object) -> str:
+    """On one line, with nothing in it that Markdown or HTML would take for a sign of its own."""
+    return re.sub(r'([\\`*_\[\]<>|~$&])', r'\\\1', printable(text))
+
+
+def baselines_of(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Kind → title and metrics of the baselines that a results file holds; old files hold none.
+
+    Raises:
+        DataError: what is there is of another form.
+    """
+    found = results.get('baselines') or {}
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        raise DataError(
+            "Results at 'baselines' should be an object of objects (kind → metrics); "
+            'test the run again.'
+        )
+    return {kind: {'title': kind, **one} for kind, one in found.items()}
+
+
+def _cells(results: dict[str, Any]) -> Cells:
+    runs = {'run': results, **baselines_of(results)}
+    found = {level: [level_metrics(run, level) for run in runs.values()] for level in LEVELS}
+    rows = [
+        [title, *(_number(metrics[key]) for level in LEVELS for metrics in found[level])]
+        for title, key in ROWS
+    ]
+    for name in found['patch'][0]['classes']:
+        values = [
+            _number(metrics['per_class_accuracy'].get(name))
+            for level in LEVELS
+            for metrics in found[level]
+        ]
+        rows.append([printable(f'accuracy, {name}'), *values])
+    levels = [f'{level} (n={found[level][0]["n"]})' for level in LEVELS]
+    return Cells(levels, [printable(name) for name in runs], rows)
+
+
+def _spans(cells: Cells, widths: list[int]) -> list[int]:
+    """Widths of the levels, whose first columns are widened in place where the names need it."""
+    spans = []
+    columns = len(cells.columns)
+    gaps = 2 * (columns - 1)
+    for number, level in enumerate(cells.levels):
+        own = slice(number * columns, (number + 1) * columns)
+        needed = len(level) + (4 if columns > 1 else 0)  # '- level -'
+        widths[own.start] += max(0, needed - sum(widths[own]) - gaps)
+        spans.append(sum(widths[own]) + gaps)
+    return spans
 
 
 def _notes(results: dict[str, Any]) -> list[str]:
@@ -58,7 +145,10 @@ def _notes(results: dict[str, Any]) -> list[str]:
         missing = level_metrics(results, level)['missing_classes']
         if missing:
             notes.append(f'No {level} of {", ".join(missing)}: left out of balanced accuracy.')
-    return notes
+    titles = [str(one['title']) for one in baselines_of(results).values()]
+    if titles:
+        notes.append(f'Baselines, of the same training patches: {", ".join(titles)}.')
+    return [*notes, *results.get('baseline_notes', ())]
 
 
 def _number(value: float | None) -> str:
@@ -66,4 +156,4 @@ def _number(value: float | None) -> str:
 
 
 def _markdown_row(cells: list[str]) -> str:
-    return '| ' + ' | '.join(cell.replace('|', '\\|') for cell in cells) + ' |'
+    return '| ' + ' | '.join(map(markdown_text, cells)) + ' |'

@@ -13,6 +13,7 @@ from cite.atomic import replacing
 from cite.errors import DataError
 from cite.evaluation.metrics import level_metrics
 from cite.evaluation.predictions import Predictions
+from cite.evaluation.table import baselines_of
 from cite.experiments.curves import read_training_log
 from cite.experiments.names import key_to_names, short_names
 from cite.experiments.picture import GREY, HEADING, SMALL, TEXT, draw_confusion, draw_training, fit
@@ -29,8 +30,9 @@ def draw_report(run_dir: Path, out: Path | None = None, data_root: Path | None =
     """Draw a run folder as one PNG of 1800 × 1200 pixels and return its path.
 
     Reads `results.json` (metrics under 'patch' and 'slide'; strings 'title', by default the name of
-    the folder, and 'subtitle', the footer, which should name the encoders), `predictions.parquet`
-    and, where there is one, the training log. Missing logs and images leave a note in the picture.
+    the folder, and 'subtitle', the footer, which should name the encoders; 'baselines', for a line
+    under the results), `predictions.parquet` and, where there is one, the training log. Missing logs
+    and images leave a note in the picture.
 
     Args:
         out: file to write; `run_dir/report.png` by default. Replaced as a whole or not at all.
@@ -63,11 +65,14 @@ def draw_into(
 ) -> None:
     """Lay out the report in an empty figure of `SIZE`."""
     levels = {level: level_metrics(results, level) for level in ('patch', 'slide')}
-    outer = figure.add_gridspec(3, 1, height_ratios=[0.09, 0.865, 0.045])
+    baselines = _baselines(results)
+    top = 0.115 if baselines else 0.09
+    outer = figure.add_gridspec(3, 1, height_ratios=[top, 0.955 - top, 0.045])
     head, body, foot = (figure.add_subfigure(outer[row]) for row in range(3))
-    _line(head, 0.62, str(results['title']), fontsize=15, fontweight='bold')
+    _line(head, 0.70 if baselines else 0.62, str(results['title']), fontsize=15, fontweight='bold')
     numbers = '      '.join(_headline(level, metrics) for level, metrics in levels.items())
-    _line(head, 0.16, numbers, fontsize=TEXT + 1)
+    _line(head, 0.35 if baselines else 0.16, numbers, fontsize=TEXT + 1)
+    _line(head, 0.12, baselines, **SMALL_PRINT)
     _line(foot, 0.5, str(results['subtitle']), fontsize=TEXT, color=GREY)
 
     names = short_names(predictions.classes, 14)
@@ -124,6 +129,18 @@ def _headline(level: str, metrics: dict[str, Any]) -> str:
         f'{name} {metrics[key]:.3f}' for name, key in shown.items() if metrics[key] is not None
     ]
     return f'{level.capitalize()} level (n = {metrics["n"]:,}):  {",  ".join(values)}'
+
+
+def _baselines(results: dict[str, Any]) -> str:
+    found = [
+        f'{one["title"]} {" / ".join(_balanced(one, level) for level in ("patch", "slide"))}'
+        for one in baselines_of(results).values()
+    ]
+    return f'Balanced accuracy of baselines, patch / slide:  {",  ".join(found)}' if found else ''
+
+
+def _balanced(metrics: dict[str, Any], level: str) -> str:
+    return f'{level_metrics(metrics, level)["balanced_accuracy"]:.3f}'
 
 
 def _line(part: SubFigure, y: float, text: str, **style: Any) -> None:

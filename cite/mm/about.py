@@ -16,6 +16,7 @@ import cite
 from cite.encoders.text.zoo import find_text_card
 from cite.frozen import trainable
 from cite.heads.text_embedding import TextEmbeddingHead
+from cite.mm.stain_record import stain_record
 
 PACKAGES = ('torch', 'timm', 'transformers', 'mmengine', 'mmpretrain', 'numpy')
 
@@ -33,7 +34,7 @@ def about_run(runner: Any) -> dict[str, Any]:
     card = model.backbone.card
     head = model.head
     about: dict[str, Any] = {
-        'config': _config_name(cfg.filename),
+        'config': config_name(cfg.filename),
         'backbone': card.name,
         'backbone_note': card.note,
         'tower_digest': model.backbone.digest,
@@ -42,12 +43,9 @@ def about_run(runner: Any) -> dict[str, Any]:
         'trained_parameters': sum(p.numel() for p in trainable(model).values()),
         'precision': model.precision,
         'seed': runner.seed,
+        'stain': stain_record(cfg),
         'checkpoint': runner.loading or None,
-        'data': {
-            name: _data(cfg[f'{name}_dataloader'].dataset)
-            for name in ('train', 'val', 'test')
-            if cfg.get(f'{name}_dataloader') is not None
-        },
+        'data': about_data(cfg),
         'device': torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu',
         'versions': versions(),
     }
@@ -57,7 +55,7 @@ def about_run(runner: Any) -> dict[str, Any]:
     return about
 
 
-def _config_name(path: str | None) -> str | None:
+def config_name(path: str | None) -> str | None:
     """'quickstart/cite' of '…/configs/quickstart/cite.py'."""
     return '/'.join(Path(path).with_suffix('').parts[-2:]) if path else None
 
@@ -87,6 +85,15 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def about_data(cfg: Config) -> dict[str, dict[str, Any]]:
+    """What identifies the training, validation and test data of a resolved config."""
+    return {
+        name: _data(cfg[f'{name}_dataloader'].dataset)
+        for name in ('train', 'val', 'test')
+        if cfg.get(f'{name}_dataloader') is not None
+    }
 
 
 def _data(dataset: Mapping[str, Any]) -> dict[str, Any]:

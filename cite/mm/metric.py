@@ -15,6 +15,7 @@ from cite.evaluation.metrics import evaluate
 from cite.evaluation.predictions import Predictions
 from cite.evaluation.table import results_table
 
+RESULTS = 'results.json'
 SUMMARY = ('accuracy', 'balanced_accuracy', 'macro_f1', 'auroc', 'quadratic_kappa')
 
 
@@ -35,7 +36,18 @@ class PatchSlideMetric(BaseMetric):
         super().__init__(collect_device=collect_device)
         self.out_dir = Path(out_dir) if out_dir else None
         self.about: dict[str, Any] = {}  # what decided the numbers; the runner fills it in
-        self.results_table = ''
+        self.found: dict[str, Any] = {}  # the content of results.json
+
+    @property
+    def results_table(self) -> str:
+        """The results, as far as they are known; empty before the first evaluation."""
+        return results_table(self.found) if self.found else ''
+
+    def add_baselines(self, baselines: dict[str, Any], notes: Sequence[str]) -> None:
+        """Sets baselines (kind → title and metrics) beside the results; writes these again."""
+        self.found |= {'baselines': baselines, 'baseline_notes': list(notes)}
+        if self.out_dir is not None:
+            write_json(self.out_dir / RESULTS, self.found)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         for sample in data_samples:
@@ -60,14 +72,18 @@ class PatchSlideMetric(BaseMetric):
             classes=tuple(self.dataset_meta['classes']),
         )
         found = evaluate(predictions)
-        self.results_table = results_table(found)
+        self.found = {**found, **self.about}
         if self.out_dir is not None:
-            self.out_dir.mkdir(parents=True, exist_ok=True)
-            predictions.to_parquet(self.out_dir / 'predictions.parquet')
-            write_json(self.out_dir / 'results.json', {**found, **self.about})
+            write_results(self.out_dir, predictions, self.found)
         return {
             f'{level}/{name}': found[level][name]
             for level in ('patch', 'slide')
             for name in SUMMARY
             if found[level][name] is not None
         }
+
+
+def write_results(folder: Path, predictions: Predictions, found: dict[str, Any]) -> None:
+    """The files of a tested run: what was predicted, and what came of it."""
+    predictions.to_parquet(folder / 'predictions.parquet')
+    write_json(folder / RESULTS, found)

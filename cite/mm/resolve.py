@@ -12,10 +12,15 @@ from copy import deepcopy
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import DATA_SAMPLERS
 
+from cite.baselines import TITLES
+from cite.baselines.run import get_method
+from cite.data.table import some
 from cite.encoders.card import Card, resize_options
 from cite.encoders.zoo import get_card
 from cite.errors import ConfigError
+from cite.former_names import FORMER_NAMES
 from cite.precision import settle_precision
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -32,27 +37,60 @@ def resolve(cfg: Config, device: str) -> Config:
 
     Raises:
         ConfigError: A part that is missing; no classes, or data sets with different ones; an unknown
-            precision.
+            precision; an unknown baseline.
         ModelError: An unknown backbone.
     """
     cfg = deepcopy(cfg)
+    refuse_original(cfg)
     _require(cfg)
     _runner(cfg)
     _schedule(cfg)
+    _baselines(cfg)
     card = get_card(cfg.model.backbone.model)
     _model(cfg, card, device)
     for name, loader in _loaders(cfg):
         _loader(loader, training=name == 'train_dataloader', device=device)
         _pipeline(loader.dataset, card, cfg.model.backbone.image_size)
-        if cfg.get('data_root') is not None:
-            loader.dataset.setdefault('data_root', cfg.data_root)
+        settle_dataset(cfg, name)
         if name == 'train_dataloader':
             loader.dataset.setdefault('seed', cfg.randomness.seed)
-        else:
-            loader.dataset.setdefault('test_mode', True)
     _optimizer(cfg)
     _evaluators(cfg)
     return cfg
+
+
+def settle_dataset(cfg: Config, loader: str) -> None:
+    """Fills in, in place, where the data set of a loader lies and whether it is for testing."""
+    dataset = cfg[loader].dataset
+    if cfg.get('data_root') is not None:
+        dataset.setdefault('data_root', cfg.data_root)
+    if loader != 'train_dataloader':
+        dataset.setdefault('test_mode', True)
+
+
+def refuse_original(cfg: Config) -> None:
+    """A config of the published code (mmcls 0.25) is named as what it is.
+
+    Raises:
+        ConfigError: It has keys or types that only configs of mmcls 0.25 have.
+    """
+    data = cfg.get('data')
+    found = [key for key in ('lr_config', 'optimizer_config') if cfg.get(key) is not None]
+    if isinstance(data, ConfigDict) and 'samples_per_gpu' in data:
+        found.append('data.samples_per_gpu')
+    parts = {'model': cfg.get('model')} | {
+        name: loader.get('dataset') for name, loader in _loaders(cfg)
+    }
+    parts |= {f'model.{name}': (parts['model'] or {}).get(name) for name in ('backbone', 'head')}
+    for name, part in parts.items():
+        kind = part.get('type') if isinstance(part, ConfigDict) else None
+        if kind in FORMER_NAMES:
+            found.append(f'{name}.type={kind!r}')
+    if found:
+        raise ConfigError(
+            f'this is a config of the original code (mmcls 0.25; it has {some(found)}): turn it into '
+            'one of cite by `cite migrate CONFIG`'
+        )
 
 
 def _require(cfg: Config) -> None:
@@ -97,6 +135,17 @@ def _schedule(cfg: Config) -> None:
             and cfg.get('train_cfg') is not None
         ):
             scheduler.setdefault('T_max', cfg.train_cfg.max_iters - scheduler.get('begin', 0))
+
+
+def _baselines(cfg: Config) -> None:
+    """What every results table shows beside the run; `[]` for nothing."""
+    kinds = cfg.setdefault('baselines', list(TITLES))
+    kinds = [kinds] if isinstance(kinds, str) else kinds  # --cfg-options baselines=colour
+    if not isinstance(kinds, list | tuple):
+        raise ConfigError(f'baselines: expected a list of {list(TITLES)} or [], found {kinds!r}')
+    for kind in kinds:
+        get_method(kind)
+    cfg.baselines = list(dict.fromkeys(kinds))
 
 
 def _model(cfg: Config, card: Card, device: str) -> None:
@@ -162,8 +211,10 @@ def _loader(loader: ConfigDict, training: bool, device: str) -> None:
     loader['pin_memory'] = device == 'cuda' and loader.get('pin_memory', True)
     if training:
         loader.setdefault('sampler', ConfigDict(type='PatchSampler'))
-        if loader.sampler.get('type') == 'PatchSampler':
-            loader.batch_sampler = ConfigDict(type='PatchBatchSampler')
+        kind = loader.sampler.get('type')
+        sampler = DATA_SAMPLERS.get(kind) if isinstance(kind, str) else kind
+        if sampler is not None and hasattr(sampler, 'batch_sampler'):
+            loader.batch_sampler = ConfigDict(type=sampler.batch_sampler)
     else:
         loader.setdefault('sampler', ConfigDict(type='DefaultSampler', shuffle=False))
 
@@ -198,5 +249,6 @@ def _evaluators(cfg: Config) -> None:
         if cfg.get(loader) is not None and not cfg.get(key):
             cfg[key] = ConfigDict(type='PatchSlideMetric')
     test = cfg.test_evaluator
-    if isinstance(test, ConfigDict) and test.get('type') == 'PatchSlideMetric':
-        test.setdefault('out_dir', str(Path(cfg.get('work_dir') or 'work_dirs/run')))
+    for metric in [test] if isinstance(test, ConfigDict) else test or ():
+        if metric.get('type') == 'PatchSlideMetric':
+            metric.setdefault('out_dir', str(Path(cfg.get('work_dir') or 'work_dirs/run')))

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from tiny_models import save_tiny_bert
 
-from cite.anchors import Anchors, cache, embed_texts
+from cite.anchors import Anchors, embed_texts
 from cite.encoders.text.base import FrozenTextEncoder
 from cite.encoders.text.bert import TextEncoder
 from cite.errors import ConfigError, ModelError
@@ -147,13 +147,6 @@ def test_nothing_is_cached_when_the_encoder_fails(own_cache):
 def test_texts_are_checked(texts):
     with pytest.raises(ConfigError, match='text'):
         embed_texts(texts, Fake())
-
-
-def test_cache_dir_follows_the_environment(monkeypatch, tmp_path):
-    monkeypatch.setenv('CITE_CACHE', str(tmp_path))
-    assert cache.cache_dir() == tmp_path
-    monkeypatch.delenv('CITE_CACHE')
-    assert cache.cache_dir() == Path.home() / '.cache' / 'cite'
 
 
 def test_hash_is_of_texts_values_and_their_order():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,8 @@ from cite.errors import DataError
 from cite.evaluation.metrics import evaluate
 from cite.evaluation.predictions import Predictions
 from cite.evaluation.table import markdown_table, results_table
+
+KINDS = ('colour', 'majority')
 
 
 @pytest.fixture
@@ -43,6 +47,97 @@ def test_markdown_has_the_same_rows_and_escapes_bars(results):
     assert {line.replace(r'\|', '').count('|') for line in table} == {4}
     assert '| accuracy | 0.750 | 1.000 |' in table
     assert any(r'accuracy, a\|1' in line for line in table)
+
+
+def other(results, title):
+    return {'title': title, 'patch': results['patch'], 'slide': results['slide']}
+
+
+@pytest.fixture
+def compared(results):
+    majority = copy.deepcopy(other(results, 'majority class'))
+    majority['slide']['accuracy'] = 0.123
+    return {
+        **results,
+        'title': 'text head on a tower',
+        'baselines': {'colour': other(results, 'colour histogram'), 'majority': majority},
+        'baseline_notes': ['No third one: it\nfailed'],
+    }
+
+
+def test_baselines_stand_beside_the_run_at_each_level(compared):
+    title, levels, columns, rule, *lines = results_table(compared).splitlines()
+    assert title == 'text head on a tower'
+    assert levels.split() == [
+        '-----',
+        'patch',
+        '(n=4)',
+        '-----',
+        '-----',
+        'slide',
+        '(n=2)',
+        '-----',
+    ]
+    assert columns.split() == ['run', 'colour', 'majority'] * 2
+    assert len(levels) == len(columns) == len(rule) == len(lines[0])
+    assert lines[0].split() == ['accuracy', *['0.750'] * 3, '1.000', '1.000', '0.123']
+    assert 'Baselines, of the same training patches: colour histogram, majority class.' in lines
+    assert lines[-1] == r'No third one: it\nfailed'
+
+
+def test_markdown_has_a_column_for_each_baseline(compared):
+    table = [line for line in markdown_table(compared).splitlines() if line.startswith('|')]
+    names = [f'{level}: {n}' for level in ('patch (n=4)', 'slide (n=2)') for n in ('run', *KINDS)]
+    assert table[0] == '|  | ' + ' | '.join(names) + ' |'
+    assert table[2] == '| accuracy | 0.750 | 0.750 | 0.750 | 1.000 | 1.000 | 0.123 |'
+    assert {line.replace(r'\|', '').count('|') for line in table} == {8}
+
+
+def test_a_level_with_a_long_name_has_room(compared):
+    for level in ('patch', 'slide'):
+        compared[level]['n'] = 1234567
+    del compared['baselines']['majority']
+    lines = results_table(compared).splitlines()
+    assert len({len(line) for line in lines[1:5]}) == 1 and '- patch (n=1234567) -' in lines[1]
+
+
+def renamed(results, names):
+    results = copy.deepcopy(results)
+    for found in (results, *results.get('baselines', {}).values()):
+        for level in ('patch', 'slide'):
+            found[level]['classes'] = names
+            values = found[level]['per_class_accuracy'].values()
+            found[level]['per_class_accuracy'] = dict(zip(names, values, strict=True))
+    return results
+
+
+@pytest.mark.parametrize('few', [True, False])
+def test_long_names_fit_a_terminal(compared, few):
+    names = ['moderately differentiated tubular adenocarcinoma ' * 2, 'x' * 200, 'short']
+    if few:
+        del compared['baselines']
+    lines = results_table(renamed(compared, names)).splitlines()
+    assert max(map(len, lines)) == 100
+    start = next(i for i, line in enumerate(lines) if line.startswith('accuracy, moderately'))
+    assert lines[start].split()[-1] == '1.000' and lines[start + 1].startswith('  ')
+
+
+def test_names_cannot_break_a_line(compared):
+    names = ['a\nb', 'c\td', '\x1b[31mred <b>']
+    found = renamed(compared, names)
+    shown = results_table(found)
+    assert r'accuracy, a\nb ' in shown and r'accuracy, c\td ' in shown
+    assert r'accuracy, \x1b[31mred <b> ' in shown
+    assert len(shown.splitlines()) == len(results_table(compared).splitlines())
+    table = [line for line in markdown_table(found).splitlines() if line.startswith('|')]
+    assert len(table) == 2 + 5 + 3
+    assert table[-1].startswith(r'| accuracy, \\x1b\[31mred \<b\> |')
+
+
+@pytest.mark.parametrize('baselines', [[1], {'colour': 3}, {'colour': {'patch': {}}}])
+def test_damaged_baselines_are_refused(results, baselines):
+    with pytest.raises(DataError, match='Results at'):
+        results_table({**results, 'baselines': baselines})
 
 
 def test_incomplete_results_are_refused(results):

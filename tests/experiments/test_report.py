@@ -113,6 +113,21 @@ def test_texts_stay_inside_and_do_not_overlap(classes, figure):
         assert across <= 1 or along <= 1, (text, other_text)
 
 
+def test_baselines_have_a_line_that_overlaps_none():
+    results, _ = fake()
+    baselines = {
+        'colour': {**results, 'title': 'colour histogram $+$ logistic regression'},
+        'majority': {**results, 'title': 'majority class'},
+    }
+    boxes = boxes_of(figure_of(baselines=baselines))
+    patch, slide = (f'{results[level]["balanced_accuracy"]:.3f}' for level in ('patch', 'slide'))
+    (line,) = [box for text, box in boxes if 'majority class' in text]
+    assert any(f'colour histogram $+$ logistic regression {patch} / {slide}' in t for t, _ in boxes)
+    for text, box in boxes:
+        same = box.bounds == line.bounds
+        assert same or min(box.y1, line.y1) - max(box.y0, line.y0) <= 1, text
+
+
 def test_curves_and_captions_show_the_run(figure):
     curves = {
         line.get_label(): line.get_xydata().tolist()

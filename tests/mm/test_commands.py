@@ -115,7 +115,9 @@ def test_two_processes_are_one_with_twice_the_batch(
         # 9 patches on 2 processes: each is counted once
         predictions = Predictions.from_parquet(tmp_path / init / 'predictions.parquet')
         assert len(set(predictions.files)) == len(predictions) == 9
-        assert json.loads((tmp_path / init / 'results.json').read_text())['patch']['n'] == 9
+        results = json.loads((tmp_path / init / 'results.json').read_text())
+        assert results['patch']['n'] == 9
+        assert list(results['baselines']) == ['colour', 'majority']
         if init == 'normal':
             for name, value in saved['state_dict'].items():
                 torch.testing.assert_close(value, state[name], rtol=1e-4, atol=1e-5, msg=name)

@@ -138,6 +138,19 @@ def test_no_checkpoint_for_mims_test(tiny, none):
     assert resolve(tiny({'load_from': none}), 'cpu').load_from is None
 
 
+@pytest.mark.parametrize(
+    ('given', 'kinds'),
+    [
+        ({}, ['colour', 'majority']),
+        ({'baselines': 'majority'}, ['majority']),
+        ({'baselines': ('majority', 'majority')}, ['majority']),
+        ({'baselines': []}, []),
+    ],
+)
+def test_baselines_unless_others_are_named(tiny, given, kinds):
+    assert resolve(tiny(given), 'cpu').baselines == kinds
+
+
 def test_cosine_falls_until_the_end_of_training(tiny):
     assert resolve(tiny({'train_cfg.max_iters': 50}), 'cpu').param_scheduler[0].T_max == 50
     cfg = tiny({'param_scheduler.0.T_max': 20})
@@ -178,6 +191,8 @@ def test_without_training_or_validation_nothing_of_them_is_left(tiny):
         ({'model.classes': ['x', 'y', 'z']}, ConfigError, r'model\.classes'),
         ({'model.backbone.model': 'clip-vit-b61'}, ModelError, 'did you mean clip-vit-b16'),
         ({'model.precision': 'fp8'}, ConfigError, 'precision must be'),
+        ({'baselines': ['color']}, ConfigError, "Did you mean 'colour'"),
+        ({'baselines': None}, ConfigError, r'expected a list of .* or \[\], found None'),
         ({'train_cfg': {'by_epoch': True, 'max_epochs': 3}}, ConfigError, 'counts iterations'),
     ],
 )

@@ -44,13 +44,3 @@ def test_prints_a_row_per_method(lung, tmp_path, monkeypatch, capsys):
     # colour gives these classes away
     assert rows[2].split('|')[2].strip() == '1.000'
     assert '579' in rows[3]
-
-
-def test_the_histogram_counts_every_pixel(lung):
-    bench = runpy.run_path(BENCH)
-    table = bench['read_csv'](
-        lung / 'manifest.csv', lung, bench['CLASSES'], columns={'slide': 'stain_cluster'}
-    )
-    found = bench['histograms'](table)
-    assert found.shape == (18, 48)
-    np.testing.assert_allclose(found.sum(1), 3)
