@@ -54,7 +54,7 @@ def test_every_command_is_one(page, words, tmp_path):
     program, *arguments = words
     if program == 'cite':
         args = build_parser().parse_args(arguments)
-        if args.verb in ('train', 'test'):
+        if args.verb in ('train', 'test', 'baseline'):
             check_config(args.config, arguments, tmp_path)
     elif program == 'torchrun':
         i = arguments.index('cite')
