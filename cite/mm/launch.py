@@ -11,6 +11,7 @@ from mmengine.config import Config, ConfigDict
 
 from cite.errors import ConfigError
 from cite.mm.messages import clear_errors
+from cite.mm.resolve import refuse_original
 from cite.mm.runner import CiteRunner
 from cite.paths import find_config
 
@@ -40,6 +41,8 @@ def load_config(
         if options:
             cfg.merge_from_dict(dict(options))
     except Exception as error:  # mmengine executes the file: anything can come out of it
+        if isinstance(error, ImportError):
+            _refuse_original(file)
         reason = str(error).strip().splitlines()
         raise ConfigError(
             f'config {file} cannot be read: {type(error).__name__}: {reason[-1] if reason else ""}'
@@ -57,6 +60,11 @@ def load_config(
         # decided by how this run was started; a written config tells how another one was
         cfg.launcher = 'pytorch' if 'LOCAL_RANK' in os.environ else 'none'
     return cfg
+
+
+def _refuse_original(file: Path) -> None:
+    """A config whose modules cannot be imported may be one of the original code."""
+    refuse_original(Config.fromfile(file, import_custom_modules=False))
 
 
 def train(cfg: Config, resume: str | bool = False) -> CiteRunner:
