@@ -29,7 +29,8 @@ def migrate_neck(old: Section) -> dict[str, Any] | None:
         for key in ('in_features', 'out_features'):
             old.drop(key, INFERRED)
         old.drop('float16', PRECISION)
-        old.expect('fix', False, why='a projection that does not train')
+        if old.take('fix', False):
+            spec['frozen'] = True
     return spec
 
 

@@ -197,7 +197,6 @@ REFUSED = {
     'model__backbone__with_cp': True,
     'model__backbone__fix': False,
     'model__backbone__proj': False,
-    'model__neck__fix': True,
     'model__neck__dtype': 'float64',
     'model__head__type': 'ArcFaceHead',
     'model__head__loss': {'type': 'FocalLoss'},
@@ -231,6 +230,11 @@ def test_what_cannot_be_carried_is_named(old, path):
     told = str(error.value)
     assert told.startswith('old.py cannot be migrated: ') and '\n' not in told
     assert path.replace('__', '.') in told
+
+
+def test_a_projection_that_does_not_train_stays_so(old):
+    assert 'frozen=True' in migrate_config(changed(old[CITE], model__neck__fix=True)).text
+    assert 'frozen' not in migrate_config(old[CITE]).text.split('model =')[1].split('head=')[0]
 
 
 def test_all_refusals_at_once(old):
