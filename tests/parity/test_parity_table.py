@@ -64,3 +64,4 @@ def test_the_table_in_the_docs_is_true(request, parity):
     total = sum(cases for cases, _, _ in documented.values())
     stated = re.search(r'(\d+) cases', before)
     assert stated is not None and int(stated[1]) == total
+    assert f'{total} cases' in (REPO / 'README.md').read_text(encoding='utf-8')
