@@ -6,8 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from cite.cli.parsing import add_debug
-from cite.errors import DataError
+from cite.cli.parsing import add_debug, count
+from cite.errors import ConfigError, DataError
 
 HELP = 'print the results of a run and draw its picture'
 EXAMPLE = 'cite report work_dirs/cite'
@@ -17,11 +17,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'run_dir', type=Path, help='folder with results.json, as cite test writes it'
     )
-    parser.add_argument('--out', type=Path, help='PNG to write (default: RUN_DIR/report.png)')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        help='PNG to write (default: RUN_DIR/report.png, with --by stain RUN_DIR/stain_groups.png)',
+    )
+    parser.add_argument(
+        '--by', choices=['stain'], help='results by groups of slides, as a table, CSV files and PNG'
+    )
+    parser.add_argument('--groups', type=count, metavar='N', help='how many groups (default: 3)')
     add_debug(parser)
 
 
 def run(args: argparse.Namespace) -> None:
+    if args.by is not None:
+        _by_stain(args.run_dir, args.groups or 3, args.out)
+        return
+    if args.groups is not None:
+        raise ConfigError('--groups goes with --by stain')
     from cite.evaluation.table import results_table
     from cite.experiments.report import draw_report
 
@@ -36,3 +49,18 @@ def run(args: argparse.Namespace) -> None:
         raise DataError(f'{path}: expected an object, found {type(results).__name__}')
     print(results_table(results))
     print(f'\npicture: {draw_report(args.run_dir, args.out)}')
+
+
+def _by_stain(run_dir: Path, groups: int, out: Path | None) -> None:
+    from cite.evaluation.predictions import Predictions
+    from cite.experiments.stain_groups import stain_groups
+    from cite.experiments.stain_picture import draw_groups
+    from cite.experiments.stain_table import groups_table, write_groups
+
+    out = out or run_dir / 'stain_groups.png'
+    predictions = Predictions.from_parquet(run_dir / 'predictions.parquet')
+    found = stain_groups(predictions, groups, progress=True)
+    print(groups_table(found))
+    write_groups(found, out.parent)
+    draw_groups(found, predictions, out, run_dir.resolve().name)
+    print(f'\ntables: {out.parent}/stain_groups.csv, {out.parent}/stain_slides.csv\npicture: {out}')

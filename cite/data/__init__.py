@@ -9,27 +9,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cite.data.cap import cap_per_slide
+    from cite.data.csv_manifest import read_csv
     from cite.data.dataset import Item, PatchDataset
     from cite.data.manifests import PartCount, write_manifest, write_split
     from cite.data.patchgastric import PATCHGASTRIC_CLASSES, read_patchgastric
     from cite.data.randomness import generator, seeded
-    from cite.data.readers import read_annotation, read_csv, read_folder, read_patches
+    from cite.data.readers import read_annotation, read_folder, read_patches
     from cite.data.samplers import Draw, TrainBatchSampler
     from cite.data.slide_names import SLIDE_PATTERN
     from cite.data.splits import Split, few_shot_split
+    from cite.data.stain import fit_stain
+    from cite.data.stain_jitter import StainJitter
     from cite.data.table import ClassCount, PatchTable
     from cite.data.transforms import AugmentPatch, PatchTransform
     from cite.data.verify import BadImage, verify_images
 
 _HOMES = {
+    'cap': ('cap_per_slide',),
+    'csv_manifest': ('read_csv',),
     'dataset': ('Item', 'PatchDataset'),
     'manifests': ('PartCount', 'write_manifest', 'write_split'),
     'patchgastric': ('PATCHGASTRIC_CLASSES', 'read_patchgastric'),
     'randomness': ('generator', 'seeded'),
-    'readers': ('read_annotation', 'read_csv', 'read_folder', 'read_patches'),
+    'readers': ('read_annotation', 'read_folder', 'read_patches'),
     'samplers': ('Draw', 'TrainBatchSampler'),
     'slide_names': ('SLIDE_PATTERN',),
     'splits': ('Split', 'few_shot_split'),
+    'stain': ('fit_stain',),
+    'stain_jitter': ('StainJitter',),
     'table': ('ClassCount', 'PatchTable'),
     'transforms': ('AugmentPatch', 'PatchTransform'),
     'verify': ('BadImage', 'verify_images'),
@@ -49,8 +57,11 @@ __all__ = [
     'PatchTable',
     'PatchTransform',
     'Split',
+    'StainJitter',
     'TrainBatchSampler',
+    'cap_per_slide',
     'few_shot_split',
+    'fit_stain',
     'generator',
     'read_annotation',
     'read_csv',

@@ -2,13 +2,15 @@
 
 Tsuneki and Kanavati, "Inference of captions from histopathological patches", MIDL 2022. Of its 991
 slides CITE (MICCAI 2023) uses 693 in three grades. Subtypes that span two grades, and other
-tumours, are left out, and so is the one slide whose subtype names two diagnoses.
+tumours, are left out, and so is the one slide whose subtype names two diagnoses. There is no column
+of patients.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,12 +28,19 @@ PATCHGASTRIC_CLASSES = (
 )
 
 # The subtypes as captions.csv spells them. Matched exactly: the subtypes left out resemble them.
-_CLASS_OF_SUBTYPE = {
+CLASS_OF_SUBTYPE = {
     'Well differentiated tubular adenocarcinoma': 0,
     'Moderately differentiated tubular adenocarcinoma': 1,
     'Poorly differentiated adenocarcinoma, non-solid type': 2,
     'Poorly differentiated adenocarcinoma, solid type': 2,
 }
+
+
+def why_left_out(subtype: str) -> str:
+    """Why slides of a subtype belong to none of the classes."""
+    if '. ' in subtype:
+        return 'names two diagnoses'
+    return 'spans two grades' if ' to ' in subtype else 'other subtype'
 
 
 @dataclass(frozen=True)
@@ -41,39 +50,51 @@ class Report:
     Attributes:
         captioned: class -> slides of it in the caption file.
         found: class -> patches, and slides that have any.
-        left_out: subtype -> slides that belong to none of the classes.
-        patches_left_out: patches of those slides.
+        left_out: subtype that is of no class -> its patches, and its slides in the caption file.
         slides_without_patches: sorted slides of the classes for which there is no file.
         patches_without_slide: sorted files whose slide the caption file does not have.
+        bad: patches of the classes that were left out because they cannot be read.
     """
 
     captioned: dict[str, int]
     found: dict[str, ClassCount]
-    left_out: dict[str, int]
-    patches_left_out: int
+    left_out: dict[str, ClassCount]
     slides_without_patches: tuple[str, ...]
     patches_without_slide: tuple[str, ...]
+    bad: tuple[str, ...]
 
     def __str__(self) -> str:
-        lines = [
-            f'{name}: {count.patches} patches of {count.slides} slides '
-            f'({self.captioned[name]} with a caption)'
-            for name, count in self.found.items()
+        used = sum(self.captioned.values())
+        others = sum(count.slides for count in self.left_out.values())
+        numbers = ' / '.join(str(count) for count in self.captioned.values())
+        lines = [f'{used + others} slides with a caption, {used} of the three classes ({numbers})']
+        lines += [
+            f'  left out, {why_left_out(subtype)}: {subtype} ({count.slides} slides, '
+            f'{count.patches} patches)'
+            for subtype, count in self.left_out.items()
         ]
-        lines += [f'left out, {count} slides: {name}' for name, count in self.left_out.items()]
-        if self.patches_left_out:
-            lines.append(f'left out with them: {self.patches_left_out} patches')
-        if self.slides_without_patches:
-            lines.append(f'slides without patches: {some(self.slides_without_patches)}')
-        if self.patches_without_slide:
-            lines.append(f'patches without a slide: {some(self.patches_without_slide)}')
+        for what, names in (
+            ('slides without patches', self.slides_without_patches),
+            ('patches without a slide in the caption file', self.patches_without_slide),
+            ('patches that cannot be read', self.bad),
+        ):
+            if names:
+                lines.append(f'  left out, {what} ({len(names)}): {some(names)}')
         return '\n'.join(lines)
+
+
+def is_used(subtypes: Mapping[str, str], name: str) -> bool:
+    """Whether a file name is that of a patch of a class; `subtypes` are those of `read_subtypes`."""
+    slide, underscore, _ = name.partition('_')
+    return bool(underscore) and subtypes.get(slide) in CLASS_OF_SUBTYPE
 
 
 def read_patchgastric(
     root: str | Path,
     captions: str = 'captions.csv',
     patches: str = 'patches_captions',
+    bad: Collection[str] = (),
+    elsewhere: Iterable[str] = (),
 ) -> tuple[PatchTable, Report]:
     """Read the data set in its three classes (`PATCHGASTRIC_CLASSES`), rows sorted by file.
 
@@ -81,54 +102,65 @@ def read_patchgastric(
         root: folder of the data set.
         captions: caption file, relative to `root`, with columns `id` and `subtype`.
         patches: folder of patches, relative to `root`.
+        bad: names of patches that are left out because they cannot be read.
+        elsewhere: names of patches that were left in the archive; they are counted.
 
     Raises:
         DataError: no caption file or folder of patches, wrong columns, a slide listed twice, or
             no patch of any class.
     """
     root = Path(root)
-    subtypes = _subtypes(root / captions)
+    subtypes = read_subtypes(root / captions)
     if not (root / patches).is_dir():
         raise DataError(f'{root / patches}: no such folder; it should hold the patches')
     with os.scandir(root / patches) as entries:
-        names = sorted(e.name for e in entries if Path(e.name).suffix.lower() in IMAGE_SUFFIXES)
-    files, slides, orphans, patches_left_out = [], [], [], 0
-    for name in names:
-        slide, underscore, _ = name.partition('_')
-        if not underscore or slide not in subtypes:
-            orphans.append(name)
-        elif subtypes[slide] not in _CLASS_OF_SUBTYPE:
-            patches_left_out += 1
-        else:
-            files.append(f'{patches}/{name}')
-            slides.append(slide)
-    if not files:
+        names = {e.name for e in entries if Path(e.name).suffix.lower() in IMAGE_SUFFIXES}
+    used = sorted(name for name in names.difference(bad) if is_used(subtypes, name))
+    if not used:
         raise DataError(f'{root / patches}: no patches of slides in {captions}')
+    slides = [name.partition('_')[0] for name in used]
     table = PatchTable(
-        files=np.array(files),
-        labels=np.array([_CLASS_OF_SUBTYPE[subtypes[slide]] for slide in slides]),
+        files=np.array([f'{patches}/{name}' for name in used]),
+        labels=np.array([CLASS_OF_SUBTYPE[subtypes[slide]] for slide in slides]),
         slides=np.array(slides),
         classes=PATCHGASTRIC_CLASSES,
         root=root,
         source=str(root),
     )
     table.check(require_every_class=False)
-    used = {slide: _CLASS_OF_SUBTYPE[s] for slide, s in subtypes.items() if s in _CLASS_OF_SUBTYPE}
-    per_class = Counter(used.values())
-    others = Counter(s for s in subtypes.values() if s not in _CLASS_OF_SUBTYPE)
-    report = Report(
-        captioned={name: per_class[label] for label, name in enumerate(PATCHGASTRIC_CLASSES)},
+    others = sorted(name for name in names.union(elsewhere) if not is_used(subtypes, name))
+    return table, _report(table, subtypes, others, bad)
+
+
+def _report(
+    table: PatchTable, subtypes: Mapping[str, str], others: Sequence[str], bad: Collection[str]
+) -> Report:
+    labels = {slide: CLASS_OF_SUBTYPE[s] for slide, s in subtypes.items() if s in CLASS_OF_SUBTYPE}
+    captioned = Counter(labels.values())
+    slides_of = Counter(s for s in subtypes.values() if s not in CLASS_OF_SUBTYPE)
+    owners = [(name, *name.partition('_')[:2]) for name in others]
+    patches_of = Counter(subtypes[slide] for _, slide, mark in owners if mark and slide in subtypes)
+    return Report(
+        captioned={name: captioned[label] for label, name in enumerate(PATCHGASTRIC_CLASSES)},
         found=table.counts(),
-        left_out=dict(sorted(others.items(), key=lambda item: (-item[1], item[0]))),
-        patches_left_out=patches_left_out,
-        slides_without_patches=tuple(sorted(set(used).difference(slides))),
-        patches_without_slide=tuple(orphans),
+        left_out={
+            subtype: ClassCount(patches_of[subtype], count)
+            for subtype, count in sorted(slides_of.items(), key=lambda item: (-item[1], item[0]))
+        },
+        slides_without_patches=tuple(sorted(set(labels).difference(table.slides.tolist()))),
+        patches_without_slide=tuple(
+            name for name, slide, mark in owners if not mark or slide not in subtypes
+        ),
+        bad=tuple(sorted(bad)),
     )
-    return table, report
 
 
-def _subtypes(path: Path) -> dict[str, str]:
-    """Slide -> subtype of a caption file."""
+def read_subtypes(path: Path) -> dict[str, str]:
+    """Slide -> subtype of a caption file, in its order.
+
+    Raises:
+        DataError: no such file, missing columns, or a slide listed twice.
+    """
     header, rows = read_rows(path)
     missing = [name for name in ('id', 'subtype') if name not in header]
     if missing:

@@ -1,4 +1,4 @@
-"""Patch tables from files: mmpretrain annotations, CSV manifests, folders of classes.
+"""Patch tables from files: mmpretrain annotations, folders of classes; CSV manifests by `csv_manifest`.
 
 Readers keep the order of the file they read (folders are read in sorted order); `read_patches`
 sorts by file name unless told otherwise, so that results do not depend on how a list was written.
@@ -7,19 +7,18 @@ sorts by file name unless told otherwise, so that results do not depend on how a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from cite.data.slide_names import SLIDE_PATTERN, slides_from_names
-from cite.data.table import PatchTable, some
-from cite.data.text_files import read_lines, read_rows, require_file
+from cite.data.checked_table import checked_table
+from cite.data.csv_manifest import read_csv
+from cite.data.slide_names import SLIDE_PATTERN, patients_from_names, slides_from_names
+from cite.data.table import PatchTable
+from cite.data.text_files import read_lines, require_file
 from cite.errors import ConfigError, DataError
 
 IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.webp'})
-COLUMNS = ('file', 'label', 'slide', 'patient', 'split')
 
 
 def read_patches(
@@ -104,80 +103,16 @@ def read_annotation(
             )
         files.append(file)
         labels.append(label)
-    return _table(files, labels, slides_from_names(files, slide_pattern, path), classes, path, root)
-
-
-def read_csv(
-    path: str | Path,
-    root: str | Path | None = None,
-    classes: Sequence[str] | None = None,
-    split: str | None = None,
-    columns: Mapping[str, str] | None = None,
-) -> PatchTable:
-    """Read a manifest with a header: `file,label,slide[,patient][,split]`.
-
-    Args:
-        path: UTF-8 CSV file.
-        root: folder that relative files are under; default the manifest's.
-        classes: class names in label order; default all names in the file, sorted, whichever
-            split is read. Give them where a model or a split has an order of its own. A label
-            that is no class name may be an index.
-        split: rows of this split only; default all rows.
-        columns: names the file uses, e.g. `{'slide': 'case_id'}`. `{'slide': 'file'}` makes every
-            patch its own slide.
-
-    Raises:
-        DataError: no such file, empty, not UTF-8, missing columns, an empty field, an unknown
-            label or split, a slide or patient in two splits, or a table that contradicts itself
-            (`PatchTable.check`).
-        ConfigError: `columns` names a column that manifests do not have.
-    """
-    path = Path(path)
-    columns = dict(columns or {})
-    strange = sorted(set(columns) - set(COLUMNS))
-    if strange:
-        raise ConfigError(f'columns may map {list(COLUMNS)}, not {strange}')
-    header, rows = read_rows(path)
-    place = {name: columns.get(name, name) for name in COLUMNS}
-    required = ['file', 'label', 'slide', *(['split'] if split is not None else []), *columns]
-    missing = [place[name] for name in dict.fromkeys(required) if place[name] not in header]
-    if missing:
-        raise DataError(
-            f'{path}: missing columns {missing}, found {header}; '
-            "say which columns to use with columns={'slide': 'name in the file'}"
-            " (columns={'slide': 'file'}: every patch is its own slide)"
-        )
-    used = {name: header.index(place[name]) for name in COLUMNS if place[name] in header}
-    values: dict[str, list[str]] = {name: [] for name in used}
-    lines: list[int] = []
-    for number, row in rows:
-        lines.append(number)
-        for name, position in used.items():
-            if not row[position] and name != 'split':
-                raise DataError(f'{path}, line {number}: no value in column {place[name]!r}')
-            values[name].append(row[position])
-    if classes is None:
-        classes = _sorted_names(set(values['label']))
-    labels = _labels(values['label'], lines, classes, path)
-    table = _table(
-        values['file'], labels, values['slide'], classes, path, root, values.get('patient')
+    return checked_table(
+        files, labels, slides_from_names(files, slide_pattern, path), classes, path, root
     )
-    if 'split' in values:
-        for unit in ('slide', 'patient'):
-            _check_splits(unit, values.get(unit, []), values['split'], path)
-    if split is None:
-        return table
-    rows_of_split = np.array(values['split']) == split
-    if not rows_of_split.any():
-        known = sorted(set(values['split']))
-        raise DataError(f'{path}: no split {split!r}, the file has {known}')
-    return table.subset(rows_of_split)
 
 
 def read_folder(
     root: str | Path,
     classes: Sequence[str] | None = None,
     slide_pattern: str | None = SLIDE_PATTERN,
+    patient_pattern: str | None = None,
 ) -> PatchTable:
     """Read `root/class/*.jpg` (also jpeg, png, tif, tiff, bmp, webp), folders within included.
 
@@ -185,6 +120,7 @@ def read_folder(
         root: folder with one folder per class.
         classes: folders to read, in label order; default all of them, sorted.
         slide_pattern: see `slides_from_names`; it is matched on `class/.../name.jpg`.
+        patient_pattern: see `patients_from_names`; default: patients are not known.
 
     Raises:
         DataError: no such folder, no class folder, no image, or names without a slide.
@@ -200,64 +136,9 @@ def read_folder(
     files = [list(_images_under(root / name, name)) for name in names]
     labels = [label for label, members in enumerate(files) for _ in members]
     flat = [file for members in files for file in members]
-    return _table(flat, labels, slides_from_names(flat, slide_pattern, root), names, root, root)
-
-
-def _table(
-    files: list[str],
-    labels: list[int],
-    slides: list[str],
-    classes: Sequence[str],
-    source: Path,
-    root: str | Path | None,
-    patients: list[str] | None = None,
-) -> PatchTable:
-    if not files:
-        raise DataError(f'{source}: no patches in it')
-    table = PatchTable(
-        files=np.array(files),
-        labels=np.array(labels),
-        slides=np.array(slides),
-        classes=tuple(classes),
-        root=Path(source.parent if root is None else root),
-        patients=None if patients is None else np.array(patients),
-        source=str(source),
-    )
-    table.check(require_every_class=False)
-    return table
-
-
-def _labels(labels: list[str], lines: list[int], classes: Sequence[str], path: Path) -> list[int]:
-    index = {str(number): number for number in range(len(classes))}
-    index.update({name: number for number, name in enumerate(classes)})
-    unknown = [(n, label) for n, label in zip(lines, labels, strict=True) if label not in index]
-    if unknown:
-        raise DataError(
-            f'{path}, line {unknown[0][0]}: unknown labels '
-            f'{some(dict.fromkeys(repr(label) for _, label in unknown))}; '
-            f'classes are {list(classes)}'
-        )
-    return [index[label] for label in labels]
-
-
-def _check_splits(unit: str, members: list[str], splits: list[str], path: Path) -> None:
-    first: dict[str, str] = {}
-    torn = [
-        member
-        for member, split in zip(members, splits, strict=False)  # no members: not in the file
-        if first.setdefault(member, split) != split
-    ]
-    if torn:
-        raise DataError(
-            f'{path}: {unit}s in more than one split, which would leak from training into '
-            f'evaluation: {some(dict.fromkeys(torn))}'
-        )
-
-
-def _sorted_names(names: set[str]) -> list[str]:
-    """Sorted, and by value where all are numbers, so that index labels keep their order."""
-    numeric = all(name.isdecimal() for name in names)
-    return sorted(names, key=int) if numeric else sorted(names)
+    slides = slides_from_names(flat, slide_pattern, root)
+    patients = patient_pattern and patients_from_names(flat, patient_pattern, root)
+    return checked_table(flat, labels, slides, names, root, root, patients or None)
 
 
 def _images_under(folder: Path, prefix: str) -> Iterator[str]:

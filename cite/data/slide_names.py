@@ -1,4 +1,4 @@
-"""The slide of a patch, read off its file name."""
+"""The slide and the patient of a patch, read off its file name."""
 
 from __future__ import annotations
 
@@ -27,20 +27,41 @@ def slides_from_names(files: Sequence[str], pattern: str | None, source: str | P
         DataError: names that the pattern does not match. Nothing is guessed: patches of one slide
             that pass for many would leak from training into evaluation.
     """
-    if pattern is None:
-        return list(files)
+    return list(files) if pattern is None else _from_names(files, pattern, 'slide', source)
+
+
+def patients_from_names(files: Sequence[str], pattern: str, source: str | Path) -> list[str]:
+    """Patient of each file: the group `patient` of `pattern`, as in `slides_from_names`.
+
+    Raises:
+        ConfigError: not a regular expression, or one without a group `patient`.
+        DataError: names that the pattern does not match.
+    """
+    return _from_names(files, pattern, 'patient', source)
+
+
+_WITHOUT = {
+    'slide': 'Use a CSV manifest with a slide column, or give slide_pattern (--slide-pattern; now '
+    '{!r}; None, or --patch-is-slide: every patch is its own slide)',
+    'patient': 'Use a CSV manifest with a patient column, or give another patient_pattern '
+    '(--patient-pattern; now {!r})',
+}
+
+
+def _from_names(files: Sequence[str], pattern: str, group: str, source: str | Path) -> list[str]:
     try:
         expression = re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f'slide_pattern {pattern!r} is no regular expression: {error}') from error
-    if 'slide' not in expression.groupindex:
-        raise ConfigError(f'slide_pattern {pattern!r} has no group (?P<slide>...)')
+        raise ConfigError(
+            f'{group}_pattern {pattern!r} is no regular expression: {error}'
+        ) from error
+    if group not in expression.groupindex:
+        raise ConfigError(f'{group}_pattern {pattern!r} has no group (?P<{group}>...)')
     matches = [expression.search(file.replace('\\', '/')) for file in files]
-    slides = [match.group('slide') if match else None for match in matches]
-    unknown = [file for file, slide in zip(files, slides, strict=True) if not slide]
+    names = [match.group(group) if match else None for match in matches]
+    unknown = [file for file, name in zip(files, names, strict=True) if not name]
     if unknown:
         raise DataError(
-            f'{source}: no slide in the names of {some(unknown)}. Use a CSV manifest with a slide '
-            f'column, or give slide_pattern (now {pattern!r}; None: every patch is its own slide)'
+            f'{source}: no {group} in the names of {some(unknown)}. {_WITHOUT[group].format(pattern)}'
         )
-    return [slide for slide in slides if slide]
+    return [name for name in names if name]

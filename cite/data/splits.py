@@ -202,20 +202,41 @@ def few_shot_split(
                 f'{table.source}: class {name!r} has {len(units)} {kind}, too few for at least '
                 'one in training and one in evaluation'
             )
+    train = nested_shots(
+        training, wanted, table.source, f' or lower eval_fraction ({eval_fraction})'
+    )
+    split = Split(int(seed), float(eval_fraction), table.classes, evaluation, train)
+    split.check(table)
+    return split
+
+
+def nested_shots(
+    training: SlidesOfClass, shots: Sequence[Shots], source: str, advice: str = ''
+) -> dict[str, SlidesOfClass]:
+    """Shots as text -> class -> the first so many of its training slides, fewer shots first.
+
+    Args:
+        training: class -> slides in the order drawn.
+        shots: numbers of slides per class, and `'all'`.
+        source: where the slides come from, for messages.
+        advice: what else could be done where there are too few.
+
+    Raises:
+        DataError: a class with fewer slides than shots.
+        ConfigError: shots out of range.
+    """
+    wanted = _in_order(shots)
     most = max((k for k in wanted if k != 'all'), default=0)
     few = [f'{name!r} has {len(drawn)}' for name, drawn in training.items() if len(drawn) < most]
     if few:
         raise DataError(
-            f'{table.source}: {most} shots need {most} training slides per class, but '
-            f'{some(few)}; ask for fewer shots or lower eval_fraction ({eval_fraction})'
+            f'{source}: {most} shots need {most} training slides per class, but {some(few)}; '
+            f'ask for fewer shots{advice}'
         )
-    train = {
+    return {
         str(k): {name: drawn if k == 'all' else drawn[:k] for name, drawn in training.items()}
         for k in wanted
     }
-    split = Split(int(seed), float(eval_fraction), table.classes, evaluation, train)
-    split.check(table)
-    return split
 
 
 def _in_order(shots: Sequence[Shots]) -> list[Shots]:

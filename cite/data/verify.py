@@ -38,7 +38,7 @@ def verify_images(table: PatchTable, workers: int = 4, progress: bool = True) ->
     with ThreadPool(max(1, workers)) as pool:
         reasons = pool.imap(reason, range(len(table)), chunksize=16)
         for index, why in enumerate(
-            tqdm(reasons, total=len(table), desc='images', unit='image', disable=not progress)
+            tqdm(reasons, 'images', len(table), unit='image', delay=2, disable=not progress)
         ):
             if why is not None:
                 bad.append(BadImage(str(table.files[index]), why))

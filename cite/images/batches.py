@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cite.errors import ConfigError, DataError
 from cite.images.read import load_rgb, to_rgb
-from cite.images.resize import ResizePatch, to_uint8_tensor
+from cite.images.resize import to_uint8_tensor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def image_batches(
-    images: Iterable[ImageLike] | ImageLike, resize: ResizePatch, batch_size: int
+    images: Iterable[ImageLike] | ImageLike, prepare: Callable[[Any], Any], batch_size: int
 ) -> Iterator[Tensor]:
     """uint8 batches (≤ batch_size, 3, S, S).
 
     Args:
         images: Paths, PIL images, uint8 arrays H × W × 3, or uint8 tensors 3 × H × W; one of them, a
             list, or a generator. Nothing is read before its batch is due.
-        resize: To the tower's size.
+        prepare: Picture → picture of the tower's size: a `ResizePatch`, with other steps or without.
         batch_size: At least 1.
 
     Raises:
@@ -43,8 +43,8 @@ def image_batches(
     batch: list[Tensor] = []
     many: Any = images
     for image in many:
-        picture: Any = _picture(image)  # PIL or tensor: `resize` takes either and keeps the kind
-        batch.append(to_uint8_tensor(resize(picture)))
+        picture: Any = _picture(image)  # PIL or tensor: `prepare` takes either and keeps the kind
+        batch.append(to_uint8_tensor(prepare(picture)))
         if len(batch) == batch_size:
             yield torch.stack(batch)
             batch = []

@@ -24,6 +24,7 @@ from cite.adapter import check_tower
 from cite.anchors import Anchors
 from cite.errors import CheckpointError
 from cite.heads.text_embedding import TextEmbeddingHead
+from cite.mm.stain_record import check_stain, stain_record
 from cite.state import misfit
 
 KEY = 'cite'
@@ -43,11 +44,13 @@ class CheckpointStateHook(Hook):
             'tower_digest': model.backbone.digest,
             'classes': list(model.classes),
             'anchors': _anchors(model.head),
+            'stain': stain_record(runner.cfg),
         }
         checkpoint['random_state'] = runner.random_states
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         check_checkpoint(runner.bare_model, checkpoint, str(runner.loading))
+        check_stain(str(runner.loading), checkpoint[KEY], runner.cfg)
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = rich_message_hub(checkpoint['message_hub'])
 

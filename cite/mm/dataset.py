@@ -44,6 +44,8 @@ class PatchDataset(Dataset):
         columns: Manifest columns under other names, such as `dict(slide='stain_cluster')`.
         slide_pattern: Regular expression with a group `slide`, for files without a slide column;
             'default' is PatchGastric's `{slide}_{hash}.jpg`, None makes every patch its own slide.
+        keep_order: Rows in the order of the file. By default they are sorted by name, so that nothing
+            depends on how a list was written.
         seed: Decides augmentation, with the number of the draw. Filled in by the runner.
 
     Raises:
@@ -61,11 +63,15 @@ class PatchDataset(Dataset):
         split: str | None = None,
         columns: Mapping[str, str] | None = None,
         slide_pattern: str | None = 'default',
+        keep_order: bool = False,
         seed: int = 0,
         test_mode: bool = False,
     ) -> None:
         root = Path(data_root).expanduser()
-        options: dict[str, Any] = {'classes': tuple(classes) if classes else None}
+        options: dict[str, Any] = {
+            'classes': tuple(classes) if classes else None,
+            'keep_order': keep_order,
+        }
         if slide_pattern != 'default':
             options['slide_pattern'] = slide_pattern
         if split is not None:
@@ -106,7 +112,11 @@ class PatchSampler:
     Args:
         dataset, seed: Given by the runner.
         balance: 'none' (every patch once per epoch), 'class', or 'slide' (classes, then slides).
+
+    `batch_sampler` names the class that makes its batches.
     """
+
+    batch_sampler = 'PatchBatchSampler'
 
     def __init__(
         self, dataset: PatchDataset, seed: int | None = 0, balance: Balance = 'none'
@@ -123,7 +133,9 @@ class PatchSampler:
         return len(self.table)
 
     def __iter__(self) -> Iterator[int]:
-        raise ConfigError("'PatchSampler' needs batch_sampler=dict(type='PatchBatchSampler')")
+        raise ConfigError(
+            f'{type(self).__name__!r} needs batch_sampler=dict(type={self.batch_sampler!r})'
+        )
 
 
 @DATA_SAMPLERS.register_module()

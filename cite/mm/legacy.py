@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,15 @@ class OriginalSampler(PatchSampler):
         slide_order: Sequence[str] | None = None,
     ) -> None:
         super().__init__(dataset, seed)
-        self.original = {'balance': balance, 'workers': workers, 'slide_order': slide_order}
+        self.original = partial(
+            batches,
+            self.table.labels,
+            self.table.slides,
+            balance=balance,
+            seed=self.seed,
+            workers=workers,
+            slide_order=slide_order,
+        )
 
 
 @DATA_SAMPLERS.register_module()
@@ -57,10 +66,7 @@ class OriginalBatchSampler(PatchBatchSampler):
 
     def __init__(self, sampler: OriginalSampler, batch_size: int) -> None:
         super().__init__(sampler, batch_size)
-        table = sampler.table
-        self._batches = lambda: batches(
-            table.labels, table.slides, batch_size, seed=sampler.seed, **sampler.original
-        )
+        self._batches = partial(sampler.original, batch_size=batch_size)
         next(self._batches())  # refuses what is wrong before training starts
 
     def __iter__(self) -> Iterator[list[Draw]]:

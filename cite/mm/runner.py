@@ -36,6 +36,9 @@ from cite.mm.checkpoint import (
 from cite.mm.messages import install_clear_errors
 from cite.mm.metric import PatchSlideMetric
 from cite.mm.resolve import resolve
+from cite.mm.selection import refuse_selection_on_test
+from cite.mm.stain import settle_stain
+from cite.mm.stain_record import write_stain
 
 TEST_CONFIG = 'config_test.py'
 
@@ -53,12 +56,13 @@ class CiteRunner(Runner):
 
     @classmethod
     def from_cfg(cls, cfg: Config | ConfigDict | dict[str, Any]) -> CiteRunner:
-        """Completes the config (`cite.mm.resolve`) and builds the runner from it."""
+        """Completes the config (`cite.mm.resolve`, `cite.mm.stain`) and builds the runner from it."""
         install_clear_errors()
         if not isinstance(cfg, Config):
             cfg = Config(dict(cfg))
         cfg = resolve(cfg, 'cuda' if torch.cuda.is_available() else 'cpu')
         _check_writable(Path(cfg.work_dir))
+        settle_stain(cfg)
         runner: CiteRunner = super().from_cfg(cfg)
         return runner
 
@@ -208,6 +212,7 @@ class CiteRunner(Runner):
                 'the config has no training (train_cfg, train_dataloader, optim_wrapper). Evaluate it '
                 'as it is: cite test CONFIG'
             )
+        refuse_selection_on_test(self.cfg, self.hooks)
         model = super().train()
         self._has_loaded = True  # `test` in the same process takes these weights
         return model
@@ -243,13 +248,14 @@ class CiteRunner(Runner):
             written.pop('load_from', None)
         written.pop('launcher', None)
         write_text(Path(self.work_dir) / name, written.pretty_text)
+        write_stain(self.cfg, Path(self.work_dir))
 
     def get_hooks_info(self) -> str:
         """mmengine prints a page; the names, in order of priority, fit on a line."""
         return ', '.join(type(hook).__name__ for hook in self.hooks)
 
     def register_hooks(self, default_hooks: Any = None, custom_hooks: Any = None) -> None:
-        """Checkpoints are always made plain, and training always ends with an adapter."""
+        """Checkpoints are always made plain; tests show baselines, and training ends with an adapter."""
         super().register_hooks(default_hooks, custom_hooks)
         if any(isinstance(hook, EMAHook) for hook in self.hooks):
             raise ConfigError(
@@ -257,7 +263,7 @@ class CiteRunner(Runner):
                 'custom_hooks'
             )
         present = {type(hook).__name__ for hook in self.hooks}
-        for name in ('CheckpointStateHook', 'AdapterHook'):
+        for name in ('CheckpointStateHook', 'BaselineHook', 'AdapterHook'):
             if name not in present:
                 self.register_hook({'type': name})
 

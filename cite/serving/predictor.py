@@ -11,9 +11,11 @@ import torch
 
 from cite.adapter import AdapterInfo
 from cite.classifier import Classifier
+from cite.data.transforms import PatchTransform
 from cite.encoders.towers.vit import VisionTower
 from cite.errors import CheckpointError, ConfigError, DataError
 from cite.images import ResizePatch, image_batches
+from cite.images.stain import NormalizeStain, StainReference
 from cite.precision import autocast, settle_precision
 from cite.serving.rebuild import load_adapter
 from cite.serving.votes import Prediction
@@ -70,6 +72,7 @@ class Predictor:
         info: What the adapter says of itself.
         classes: Class names in label order.
         resize: How patches get the tower's size, as in training.
+        stain: How they get the staining of its training, in front of that; None for nothing.
     """
 
     def __init__(self, classifier: Classifier, info: AdapterInfo) -> None:
@@ -77,6 +80,7 @@ class Predictor:
         self.info = info
         self.classes = classifier.classes
         self.resize = _resize(info, classifier.backbone)
+        self.stain = _stain(info)
 
     @torch.inference_mode()
     def predict(
@@ -111,7 +115,8 @@ class Predictor:
             raise DataError(f'{len(slides)} slides were given for {total} images')
         bar = tqdm(total=total, unit='patch', delay=2, disable=not progress)
         with bar, autocast(precision, device):
-            batches = image_batches(_noting_names(images, names), self.resize, batch_size)
+            prepare = PatchTransform(self.stain, self.resize)
+            batches = image_batches(_noting_names(images, names), prepare, batch_size)
             for batch in batches:
                 logits = self.classifier(batch.to(device))
                 scores.append(logits.softmax(1).float().cpu().numpy())
@@ -148,3 +153,15 @@ def _resize(info: AdapterInfo, tower: VisionTower) -> ResizePatch:
             f'adapter: it resizes patches to {resize.size} pixels, its tower takes {tower.image_size}'
         )
     return resize
+
+
+def _stain(info: AdapterInfo) -> NormalizeStain | None:
+    """As in training; what a foreign adapter says may be anything."""
+    record = info.preprocessing.get('stain')
+    if record is None:
+        return None
+    try:
+        stain = StainReference.from_dict(record)
+    except ConfigError as error:
+        raise CheckpointError(f'adapter: its record of the staining is damaged: {error}') from error
+    return NormalizeStain(stain.method, stain.reference)

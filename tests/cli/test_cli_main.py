@@ -11,7 +11,7 @@ import pytest
 from cite.cli import VERBS, build_parser, main
 from cite.errors import CiteError, ConfigError
 
-KINDS = ('prepare patchgastric', 'prepare synthetic')
+KINDS = tuple(f'prepare {kind}' for kind in ('patchgastric', 'folder', 'csv', 'synthetic'))
 
 
 def python(code: str, **options) -> subprocess.CompletedProcess:

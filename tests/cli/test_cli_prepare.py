@@ -48,10 +48,12 @@ def test_synthetic_set_then_split(root, capsys):
     ]
     splits = root / 'splits'
     assert {p.name for p in splits.iterdir()} == {
-        'split.json', 'val.csv', 'train_1.csv', 'train_2.csv', 'train_all.csv',
+        'split.json', 'val.csv', 'train_1.csv', 'train_2.csv', 'train_all.csv', 'report.txt',
+        'prepare.json',
     }  # fmt: skip
     found = json.loads((splits / 'split.json').read_text())
-    assert found['hash'][:16] in shown
+    assert found['hash'][:16] in shown and 'PatchGastric has no patient column' in shown
+    assert (splits / 'report.txt').read_text() in shown
     rows = {}
     for part in ('val', 'train_1', 'train_2'):
         with (splits / f'{part}.csv').open(newline='') as file:

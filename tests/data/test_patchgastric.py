@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cite.data import PATCHGASTRIC_CLASSES, read_patchgastric
+from cite.data.patchgastric import why_left_out
 from cite.errors import DataError
 
 CAPTIONS = """id,subtype,text
@@ -57,12 +58,26 @@ def test_what_is_left_out_is_counted(root):
     _, report = read_patchgastric(root)
     assert list(report.captioned.values()) == [1, 1, 3]
     assert list(report.found.values()) == [(2, 1), (1, 1), (2, 2)]
-    assert list(report.left_out.values()) == [2, 1, 1]
-    assert report.patches_left_out == 3
+    assert list(report.left_out.values()) == [(2, 2), (0, 1), (1, 1)]  # patches, slides
     assert report.slides_without_patches == ('p3',)
     assert report.patches_without_slide == ('lost_a.jpg', 'none.jpg')
-    for part in ('2 patches of 1 slides', 'Papillary', 'p3', 'lost_a.jpg'):
-        assert part in str(report)
+    shown = str(report)
+    assert shown.startswith('9 slides with a caption, 5 of the three classes (1 / 1 / 3)')
+    for line in (
+        'other subtype: Papillary adenocarcinoma (2 slides, 2 patches)',
+        'spans two grades: Moderately to poorly differentiated adenocarcinoma (1 slides, 0 patches)',
+        'names two diagnoses: Poorly differentiated adenocarcinoma, solid type. Moderately',
+        'slides without patches (1): p3',
+        'patches without a slide in the caption file (2): lost_a.jpg, none.jpg',
+    ):
+        assert f'left out, {line}' in shown
+
+
+def test_bad_patches_are_left_out_and_those_in_the_archive_counted(root):
+    table, report = read_patchgastric(root, bad={'p2_a.jpg'}, elsewhere=['x2_a.jpg', 'x3_a.jpg'])
+    assert 'p2' not in table.slides.tolist() and report.slides_without_patches == ('p2', 'p3')
+    assert [count.patches for count in report.left_out.values()] == [2, 1, 1]
+    assert 'cannot be read (1): p2_a.jpg' in str(report)
 
 
 def test_what_is_not_patchgastric_is_refused(root, tmp_path):
@@ -90,5 +105,8 @@ def test_the_real_captions_give_693_slides(tmp_path, real_data):
     table, report = read_patchgastric(tmp_path, captions=str(real.resolve()), patches='patches')
     assert list(report.captioned.values()) == [283, 265, 145]
     assert len(table) == 693
-    assert sum(report.left_out.values()) == 991 - 693
-    assert report.patches_left_out == 991 - 693 - len(report.patches_without_slide)
+    assert sum(count.slides for count in report.left_out.values()) == 991 - 693
+    assert sum(count.patches for count in report.left_out.values()) == 991 - 693
+    mixed = [name for name in report.left_out if why_left_out(name) == 'names two diagnoses']
+    assert [report.left_out[name].slides for name in mixed] == [1]
+    assert sum(why_left_out(name) == 'spans two grades' for name in report.left_out) == 2

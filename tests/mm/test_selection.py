@@ -1,4 +1,4 @@
-"""Model selection on evaluation slides is refused, whatever selects; reporting and real validation are not."""
+"""Choosing by test slides is refused, whatever chooses; reporting on them is not."""
 
 from __future__ import annotations
 

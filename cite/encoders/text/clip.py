@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cite.encoders.state_file import read_state
 from cite.encoders.text.base import (
     TEXT_ENCODERS,
     FrozenTextEncoder,
     check_lengths,
     check_texts,
 )
-from cite.encoders.state_file import read_state
 from cite.encoders.text.hub import explain_missing, fingerprint, identity
 from cite.encoders.text.openai_clip import text_tower
 from cite.encoders.zoo import find_card
