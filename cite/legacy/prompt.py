@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cite.tuning.base import EMBED, TUNINGS
-from cite.tuning.visual_prompt import VisualPrompt
+from cite.tuning.visual_prompt import INITS, VisualPrompt
 
 if TYPE_CHECKING:
     from cite.encoders.towers.vit import VisionTower
@@ -27,6 +27,7 @@ class OriginalVisualPrompt(VisualPrompt):
 
     Args:
         train_tower: The published `fix=False`: the whole tower trains beside the prompt.
+        half: Holds the prompt in float16, as on the published GPUs (see `cite.legacy.half`).
         length, layers, position, init: See `VisualPrompt`.
 
     An adapter of it holds a plain `VisualPrompt`, where that is the same: what training ended with.
@@ -39,9 +40,11 @@ class OriginalVisualPrompt(VisualPrompt):
         position: Literal['prepend', 'add'] = 'prepend',
         init: str = 'token',
         train_tower: bool = False,
+        half: bool = False,
     ) -> None:
         super().__init__(length, layers, position, init)
         self.train_tower = train_tower
+        self.half_prompt = half
 
     @property
     def first_stage(self) -> int:
@@ -56,7 +59,9 @@ class OriginalVisualPrompt(VisualPrompt):
         if self._unused:
             self.length = wanted
             shape = (len(self._rows), wanted, tower.width)
-            self.prompt = torch.nn.Parameter(self.prompt.detach().new_zeros(shape))
+            self.prompt = torch.nn.Parameter(INITS[self.init](torch.empty(shape)))
+        if self.half_prompt:
+            self.prompt = torch.nn.Parameter(self.prompt.detach().half())
         if self.train_tower:
             tower.unfreeze()
 
@@ -76,4 +81,6 @@ class OriginalVisualPrompt(VisualPrompt):
         return super()._add(tokens, prompt)
 
     def stored_as(self, spec: dict[str, Any]) -> dict[str, Any]:
-        return spec if self._unused or self.train_tower else {**spec, 'type': 'VisualPrompt'}
+        if self._unused or self.train_tower:
+            return spec
+        return {**{k: v for k, v in spec.items() if k != 'half'}, 'type': 'VisualPrompt'}

@@ -2,6 +2,7 @@
 _base_ = 'cite.py'
 model = dict(
     precision='fp16',
+    backbone=dict(tuning=dict(half=True)),
     neck=dict(type='HalfProjectionNeck'),
     head=dict(type='HalfTextEmbeddingHead'),
 )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cite.data import fingerprint as module
+from cite.data.prepare import fingerprint as module
 from cite.data.prepare.fingerprint import fingerprint, symmetries
 
 

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from cite.data import zip_contents
+from cite.data.prepare import zip_contents
 from cite.data.prepare.zip_contents import read_contents
 from cite.errors import DataError
 

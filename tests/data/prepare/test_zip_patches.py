@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cite.data import zip_patches
+from cite.data.prepare import zip_patches
 from cite.data.prepare.zip_contents import read_contents
 from cite.data.prepare.zip_patches import unpack
 from cite.errors import DataError
