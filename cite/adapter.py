@@ -132,6 +132,7 @@ def _opened(path: Path) -> Iterator[Any]:
         raise CheckpointError(
             f'adapter {path} cannot be read: it is damaged or no safetensors file '
             f'({" ".join(str(error).split())})'
+            + ('. A checkpoint is none; take adapter.safetensors' if path.suffix == '.pth' else '')
         ) from error
 
 

@@ -75,9 +75,8 @@ def _text_lines(info: AdapterInfo) -> list[str]:
 
 def _input_line(preprocessing: Mapping[str, Any]) -> str:
     size = preprocessing['image_size']
-    how = (preprocessing.get('fit') or preprocessing)[
-        'interpolation'
-    ]  # the config's, or the authors'
+    fit = preprocessing.get('fit') or preprocessing  # the config's way, or the authors'
+    how = fit['interpolation']
     line = f'RGB patches, resized to {size} × {size} pixels ({how})'
     if preprocessing.get('patch_size'):
         line += f', cut at {preprocessing["patch_size"]} pixels'

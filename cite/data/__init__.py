@@ -10,13 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cite.data.cap import cap_per_slide
+    from cite.data.captions import (
+        GRADE_WORDS,
+        MASK,
+        caption_group,
+        group_captions,
+        mask_grades,
+        normalise_caption,
+    )
     from cite.data.csv_manifest import read_csv
     from cite.data.dataset import Item, PatchDataset
     from cite.data.manifests import PartCount, write_manifest, write_split
+    from cite.data.pair_dataset import PairDataset, PairItem
+    from cite.data.pair_readers import read_pairs_csv, read_patchgastric_pairs
+    from cite.data.pairs import PairTable
     from cite.data.patchgastric import PATCHGASTRIC_CLASSES, read_patchgastric
     from cite.data.randomness import generator, seeded
     from cite.data.readers import read_annotation, read_folder, read_patches
     from cite.data.samplers import Draw, TrainBatchSampler
+    from cite.data.shard_writing import write_shards
+    from cite.data.shards import ShardDataset, ShardItem
     from cite.data.slide_names import SLIDE_PATTERN
     from cite.data.splits import Split, few_shot_split
     from cite.data.stain import fit_stain
@@ -27,13 +40,26 @@ if TYPE_CHECKING:
 
 _HOMES = {
     'cap': ('cap_per_slide',),
+    'captions': (
+        'GRADE_WORDS',
+        'MASK',
+        'caption_group',
+        'group_captions',
+        'mask_grades',
+        'normalise_caption',
+    ),
     'csv_manifest': ('read_csv',),
     'dataset': ('Item', 'PatchDataset'),
     'manifests': ('PartCount', 'write_manifest', 'write_split'),
+    'pair_dataset': ('PairDataset', 'PairItem'),
+    'pair_readers': ('read_pairs_csv', 'read_patchgastric_pairs'),
+    'pairs': ('PairTable',),
     'patchgastric': ('PATCHGASTRIC_CLASSES', 'read_patchgastric'),
     'randomness': ('generator', 'seeded'),
     'readers': ('read_annotation', 'read_folder', 'read_patches'),
     'samplers': ('Draw', 'TrainBatchSampler'),
+    'shard_writing': ('write_shards',),
+    'shards': ('ShardDataset', 'ShardItem'),
     'slide_names': ('SLIDE_PATTERN',),
     'splits': ('Split', 'few_shot_split'),
     'stain': ('fit_stain',),
@@ -45,6 +71,8 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    'GRADE_WORDS',
+    'MASK',
     'PATCHGASTRIC_CLASSES',
     'SLIDE_PATTERN',
     'AugmentPatch',
@@ -52,25 +80,37 @@ __all__ = [
     'ClassCount',
     'Draw',
     'Item',
+    'PairDataset',
+    'PairItem',
+    'PairTable',
     'PartCount',
     'PatchDataset',
     'PatchTable',
     'PatchTransform',
+    'ShardDataset',
+    'ShardItem',
     'Split',
     'StainJitter',
     'TrainBatchSampler',
     'cap_per_slide',
+    'caption_group',
     'few_shot_split',
     'fit_stain',
     'generator',
+    'group_captions',
+    'mask_grades',
+    'normalise_caption',
     'read_annotation',
     'read_csv',
     'read_folder',
+    'read_pairs_csv',
     'read_patches',
     'read_patchgastric',
+    'read_patchgastric_pairs',
     'seeded',
     'verify_images',
     'write_manifest',
+    'write_shards',
     'write_split',
 ]
 

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from cite.data.table import some
 from cite.errors import DataError
 
 
@@ -43,9 +44,12 @@ def read_rows(path: str | Path) -> tuple[list[str], Iterator[tuple[int, list[str
 
 
 def require_file(path: Path) -> None:
-    """Raise `DataError` where there is no such file."""
-    if not path.is_file():
-        raise DataError(f'{path}: no such file')
+    """Raise `DataError` where there is no such file, naming those of its kind beside it."""
+    if path.is_file():
+        return
+    beside = sorted(other.name for other in path.parent.glob(f'*{path.suffix}') if other.is_file())
+    there = f'; {path.parent} has {some(beside)}' if path.suffix and beside else ''
+    raise DataError(f'{path}: no such file{there}')
 
 
 def read_lines(path: Path) -> io.StringIO:

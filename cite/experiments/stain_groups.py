@@ -141,16 +141,16 @@ def measure_slides(
 
 
 def sample_files(predictions: Predictions, count: int) -> dict[str, list[str]]:
-    """Slide → up to `count` of its files, by digest: a draw that is the same on every machine."""
+    """Slide → up to `count` of its files, by digest of their names: on every machine the same draw."""
     of_slide: dict[str, set[str]] = defaultdict(set)
     for slide, file in zip(predictions.slides, predictions.files, strict=True):
         of_slide[slide].add(file)
-    return {
-        slide: sorted(of_slide[slide], key=lambda file: hashlib.sha256(file.encode()).digest())[
-            :count
-        ]
-        for slide in sorted(of_slide)
-    }
+    return {slide: sorted(of_slide[slide], key=_draw)[:count] for slide in sorted(of_slide)}
+
+
+def _draw(file: str) -> tuple[bytes, str]:
+    # the folder differs between machines, and decides only between files of one name
+    return hashlib.sha256(Path(file).name.encode()).digest(), file
 
 
 def group_slides(stains: Mapping[str, Density], groups: int, seed: int = 0) -> dict[str, str]:

@@ -30,7 +30,7 @@ class OriginalVisualPrompt(VisualPrompt):
         half: Holds the prompt in float16, as on the published GPUs (see `cite.legacy.half`).
         length, layers, position, init: See `VisualPrompt`.
 
-    An adapter of it holds a plain `VisualPrompt`, where that is the same: what training ended with.
+    An adapter of it holds what training ended with: as a plain `VisualPrompt`, where that is the same.
     """
 
     def __init__(
@@ -82,5 +82,6 @@ class OriginalVisualPrompt(VisualPrompt):
 
     def stored_as(self, spec: dict[str, Any]) -> dict[str, Any]:
         if self._unused or self.train_tower:
-            return spec
-        return {**{k: v for k, v in spec.items() if k != 'half'}, 'type': 'VisualPrompt'}
+            return {**spec, 'init': 'normal'}  # so that nothing is added to it when it is loaded
+        own = ('train_tower', 'half')
+        return {**{k: v for k, v in spec.items() if k not in own}, 'type': 'VisualPrompt'}

@@ -128,7 +128,8 @@ def write_original(
         One row per part and class.
 
     Raises:
-        DataError: no caption file or folder of patches, or a class without slides on either side.
+        DataError: no caption file or folder of patches, a class without slides on either side, or
+            files of another split in the folder, which are never replaced.
         ConfigError: a share that is not between 0 and 1.
     """
     root = Path(root)
@@ -152,10 +153,19 @@ def write_original(
     parts = {f'val_{val}': evaluation, f'train_all_{rest}': training}
     for k in sorted(set(shots)):
         parts[f'train_{k}_{rest}'] = slides_of_shots(training, k, by_patch_count, seed)
+    texts: dict[Path, str] = {}
     for name, lines in parts.items():
         # the published script ends its files of shots without a line feed; so do these
         end = '\n' if name.startswith(('val', 'train_all')) else ''
-        write_text(out / f'{name}.txt', '\n'.join(map(str, lines)) + end)
+        texts[out / f'{name}.txt'] = '\n'.join(map(str, lines)) + end
+    for path, text in texts.items():
+        if path.is_file() and path.read_bytes() != text.encode():
+            raise DataError(
+                f'{path} is there and holds other lines; nothing was written. Name another folder '
+                'with --out, or remove this one'
+            )
+    for path, text in texts.items():
+        write_text(path, text)
     return [
         PartCount(name, title, *_count([line for line in lines if line.label == label]))
         for name, lines in parts.items()

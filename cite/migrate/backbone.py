@@ -135,6 +135,9 @@ def _tuning(old: Section, kind: str, options: Options) -> dict[str, Any] | None:
     layers = old.take('prompt_layers', None)
     position = old.take('prompt_pos', 'prepend')
     spec['init'] = old.take('prompt_init', 'normal')
+    if layers is not None and not isinstance(layers, list | tuple):
+        old.ledger.refuse(f'{old.path("prompt_layers")}={layers!r} (list the blocks)')
+        layers = None
     if layers is not None:
         spec['layers'] = sorted(set(layers))
     if position != 'prepend':

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,9 @@ def _pipeline(old: Section, steps: Any) -> tuple[str, bool]:
     reader, augment = '', False
     for number, step in enumerate(steps):
         where = f'{old.path("pipeline")}[{number}]'
+        if not isinstance(step, Mapping):
+            old.ledger.refuse(f'{where} is no dict')
+            continue
         with spoken_for(Section(old.ledger, where, step)) as section:
             kind = section.take('type')
             if kind in READERS and not reader:

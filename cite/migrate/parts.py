@@ -60,7 +60,9 @@ def read_parts(config: Mapping[str, Any], options: Options, ledger: Ledger, what
         raise ConfigError(
             f'the config of {what} is none of the original code: no `model` or `data`'
         )
-    backbone, neck, head = (model.get(part) or {} for part in ('backbone', 'neck', 'head'))
+    said = (model.get(part) for part in ('backbone', 'neck', 'head'))
+    # what is no dict is refused below
+    backbone, neck, head = (part if isinstance(part, dict) else {} for part in said)
     neck.pop('fix', None)  # a projection that did not train computes as any other
     evaluated = {'test': data.get('test') or data.get('val') or {}}
     found = read_data(Section(ledger, 'data', evaluated))

@@ -25,7 +25,7 @@ def read_plain_config(text: str, what: str) -> dict[str, Any]:
     try:
         statements = ast.parse(text).body
         return dict(_assigned(statement) for statement in statements)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise ConfigError(
             f'{what} is no plain config ({" ".join(str(error).split())}); give the one that it was '
             'trained with: --config'

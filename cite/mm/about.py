@@ -29,7 +29,11 @@ def settle_sizes(cfg: Config, model: Any) -> None:
 
 
 def about_run(runner: Any) -> dict[str, Any]:
-    """The record of a run, plain values only."""
+    """The record of a run, plain values only.
+
+    Args:
+        runner: Its `trained_on` is what a checkpoint that it tests was trained on.
+    """
     model, cfg = runner.bare_model, runner.cfg
     card = model.backbone.card
     head = model.head
@@ -45,7 +49,7 @@ def about_run(runner: Any) -> dict[str, Any]:
         'seed': runner.seed,
         'stain': stain_record(cfg),
         'checkpoint': runner.loading or None,
-        'data': about_data(cfg),
+        'data': about_data(cfg) | ({'train': runner.trained_on} if runner.trained_on else {}),
         'device': torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu',
         'versions': versions(),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from cite.data.table import PatchTable
 from cite.errors import CiteError, ConfigError
 from cite.evaluation.metrics import evaluate
 from cite.mm.about import about_data, config_name, versions
-from cite.mm.metric import PatchSlideMetric, write_results
+from cite.mm.metric import RESULTS, PatchSlideMetric, write_results
 from cite.mm.resolve import settle_dataset
+from cite.mm.trained_on import ann_file_option, leak_warnings, other_training_data
 
 LOADERS = ('train_dataloader', 'test_dataloader')
 
@@ -43,12 +45,19 @@ class BaselineHook(Hook):
 
 
 def compute_baselines(runner: Any) -> tuple[dict[str, Any], list[str]]:
-    """Kind → title and metrics of each baseline of the config, and why others are not there."""
+    """Kind → title and metrics of each baseline of the config, and why others are not there.
+
+    They learn from what the checkpoint was trained on. Where test slides are among it, a note says so.
+    """
     cfg = runner.cfg
-    if not cfg.baselines:
-        return {}, ['No baselines computed (baselines=[]).']
     if cfg.get('train_dataloader') is None:
         return {}, ['No baselines: the config has no training data.']
+    other = other_training_data(runner.trained_on, cfg)
+    if other is not None:
+        option = ann_file_option(runner.trained_on, cfg)
+        note = f'No baselines: {other}. To have them, test with {option}'
+        runner.logger.warning(note)
+        return {}, [note]
     found: dict[str, Any] = {}
     notes: list[str] = []
 
@@ -65,6 +74,11 @@ def compute_baselines(runner: Any) -> tuple[dict[str, Any], list[str]]:
     except Exception as error:
         failed('baselines', error)
         return found, notes
+    notes += leak_warnings(train, test)
+    for note in notes:
+        runner.logger.warning(note)
+    if not cfg.baselines:
+        return found, [*notes, 'No baselines computed (baselines=[]).']
     for kind in cfg.baselines:
         try:
             predictions = cached_baseline(kind, train, test, logger=runner.logger)
@@ -87,12 +101,13 @@ def run_config(cfg: Config, kind: str) -> dict[str, Any]:
         The content of `results.json`.
 
     Raises:
-        ConfigError: No training or test data in the config.
+        ConfigError: No training or test data in the config, or results of a model in its `work_dir`.
         DataError: Data that cannot be read, or that the baseline cannot take.
     """
     cfg = deepcopy(cfg)
-    train, test = (read_table(cfg, loader) for loader in LOADERS)
     folder = Path(cfg.work_dir)
+    _refuse_results_of_a_model(folder)
+    train, test = (read_table(cfg, loader) for loader in LOADERS)
     folder.mkdir(parents=True, exist_ok=True)  # it fails before the work, not after it
     predictions = cached_baseline(kind, train, test)
     config = config_name(cfg.filename)
@@ -112,6 +127,21 @@ def run_config(cfg: Config, kind: str) -> dict[str, Any]:
     return results
 
 
+def _refuse_results_of_a_model(folder: Path) -> None:
+    try:
+        about = json.loads((folder / RESULTS).read_text(encoding='utf-8'))['about']
+        replaceable = 'baseline' in about
+    except FileNotFoundError:
+        return
+    except (ValueError, LookupError, TypeError):
+        replaceable = False
+    if not replaceable:
+        raise ConfigError(
+            f'{folder / RESULTS} is of another run, and is not replaced by a baseline; name another '
+            'folder with --work-dir'
+        )
+
+
 def read_table(cfg: Config, loader: str) -> PatchTable:
     """The patches that a loader of a config is about, without their pipeline.
 
@@ -120,9 +150,7 @@ def read_table(cfg: Config, loader: str) -> PatchTable:
         DataError: As `PatchDataset`.
     """
     if cfg.get(loader) is None:
-        raise ConfigError(
-            f'the config has no `{loader}`, and a baseline needs training and test data'
-        )
+        raise ConfigError(f'the config has no `{loader}`, and this needs training and test data')
     settle_dataset(cfg, loader)
     spec = {key: value for key, value in cfg[loader].dataset.items() if key != 'pipeline'}
     return table_of(DATASETS.build(spec), loader)
@@ -136,7 +164,5 @@ def table_of(dataset: Any, loader: str) -> PatchTable:
     """
     table = getattr(dataset, 'table', None)
     if not isinstance(table, PatchTable):
-        raise ConfigError(
-            f'{loader}: baselines need a PatchDataset, found {type(dataset).__name__}'
-        )
+        raise ConfigError(f'{loader}: expected a PatchDataset, found {type(dataset).__name__}')
     return table

@@ -25,6 +25,7 @@ from cite.anchors import Anchors
 from cite.errors import CheckpointError
 from cite.heads.text_embedding import TextEmbeddingHead
 from cite.mm.stain_record import check_stain, stain_record
+from cite.mm.trained_on import other_training_data, trained_on
 from cite.state import misfit
 
 KEY = 'cite'
@@ -36,6 +37,13 @@ class CheckpointStateHook(Hook):
 
     priority = 'VERY_LOW'  # after every other hook has had its say
 
+    def before_train(self, runner: Any) -> None:
+        """From here on the config's data count, whatever the loaded weights were trained on."""
+        other = other_training_data(runner.trained_on, runner.cfg)
+        if other is not None:
+            runner.logger.warning(f'training goes on with other data: {other}')
+        runner.trained_on = None
+
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         model = runner.bare_model
         checkpoint['message_hub'] = plain_message_hub(checkpoint['message_hub'])
@@ -45,12 +53,14 @@ class CheckpointStateHook(Hook):
             'classes': list(model.classes),
             'anchors': _anchors(model.head),
             'stain': stain_record(runner.cfg),
+            'trained_on': trained_on(runner.cfg),
         }
         checkpoint['random_state'] = runner.random_states
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         check_checkpoint(runner.bare_model, checkpoint, str(runner.loading))
         check_stain(str(runner.loading), checkpoint[KEY], runner.cfg)
+        runner.trained_on = checkpoint[KEY].get('trained_on')
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = rich_message_hub(checkpoint['message_hub'])
 

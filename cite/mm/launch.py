@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,12 @@ from cite.mm.resolve import refuse_original
 from cite.mm.runner import CiteRunner
 from cite.paths import find_config
 
+OPTIONAL = (
+    *('baselines', 'custom_hooks', 'load_from', 'mpp', 'optim_wrapper', 'param_scheduler'),
+    *('randomness', 'resume', 'select_on_test', 'stain', 'train_cfg', 'train_dataloader'),
+    *('val_cfg', 'val_dataloader', 'val_evaluator', 'visualizer', 'work_dir'),
+)
+"""Keys that mean something also where a config does not have them."""
 
 def load_config(
     path: str | Path,
@@ -33,13 +40,16 @@ def load_config(
         seed: Of the run.
 
     Raises:
-        ConfigError: No such file, or a file that is no config.
+        ConfigError: No such file, a file that is no config, or an option that is nearly one of its.
     """
     file = find_config(path)
     try:
         cfg = Config.fromfile(file)
+        _refuse_misspelt(options or {}, cfg)
         if options:
             cfg.merge_from_dict(dict(options))
+    except ConfigError:
+        raise
     except Exception as error:  # mmengine executes the file: anything can come out of it
         if isinstance(error, ImportError):
             _refuse_original(file)
@@ -62,9 +72,25 @@ def load_config(
     return cfg
 
 
+def _refuse_misspelt(options: Mapping[str, Any], cfg: Config) -> None:
+    """mmengine takes any new key, so `optim_wraper.…` would go by without a word."""
+    known = {*cfg, *OPTIONAL}
+    for option in options:
+        key, dot, rest = option.partition('.')
+        near = get_close_matches(key, sorted(known), 1, 0.8) if key not in known else ()
+        if near:
+            raise ConfigError(
+                f'the config has no {key!r} (option {option}); did you mean {near[0]}{dot}{rest}?'
+            )
+
+
 def _refuse_original(file: Path) -> None:
     """A config whose modules cannot be imported may be one of the original code."""
-    refuse_original(Config.fromfile(file, import_custom_modules=False))
+    try:
+        cfg = Config.fromfile(file, import_custom_modules=False)
+    except Exception:  # the file itself imports what is not there, and tells nothing more
+        return
+    refuse_original(cfg)
 
 
 def train(cfg: Config, resume: str | bool = False) -> CiteRunner:

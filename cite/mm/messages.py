@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
 from cite.errors import CheckpointError, CiteError, ConfigError
+
+OPTION = r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'"
+"""What Python says of a key in a config that the class it is for does not take."""
 
 
 def install_clear_errors() -> None:
@@ -64,6 +68,9 @@ def clear_error(error: BaseException) -> CiteError | None:
         return ConfigError(
             str(error.args[0]).split(' registry. ')[0] + ' registry: is it misspelt?'
         )
+    option = re.match(OPTION, str(error)) if isinstance(error, TypeError) else None
+    if option is not None:
+        return ConfigError(f'{option[1]} has no option {option[2]!r}: is it misspelt?')
     return None
 
 

@@ -51,6 +51,8 @@ class CiteRunner(Runner):
 
     loading: str = ''
     """The checkpoint that is being loaded, for messages."""
+    trained_on: dict[str, Any] | None = None
+    """The data that the weights of a loaded checkpoint were trained on, where it says so."""
     random_states: list[dict[str, Any]]
     """Of every process, as the last checkpoint that was saved or loaded has them."""
 

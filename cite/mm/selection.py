@@ -9,8 +9,10 @@ from mmengine.config import Config
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 from mmengine.registry import DATASETS
 
-from cite.data.table import PatchTable, some
+from cite.data.overlap import overlap
+from cite.data.table import some
 from cite.errors import ConfigError
+from cite.mm.baselines import table_of
 
 
 def refuse_selection_on_test(cfg: Config, hooks: Iterable[Any]) -> None:
@@ -19,22 +21,24 @@ def refuse_selection_on_test(cfg: Config, hooks: Iterable[Any]) -> None:
     Validation that only reports is left alone. `select_on_test=True` in the config lifts the rule.
 
     Raises:
-        ConfigError: Naming what selects and the slides (or patients, or files) that are shared.
+        ConfigError: Naming what selects and the slides (or patients, or files) that are shared; or data
+            sets that do not tell their slides.
     """
     selecting = [*_hooks(hooks), *_schedulers(cfg)]
     if not selecting or cfg.get('val_dataloader') is None or cfg.get('select_on_test', False):
         return
     val, test = (
-        DATASETS.build(cfg[f'{part}_dataloader'].dataset).table for part in ('val', 'test')
+        table_of(DATASETS.build(cfg[f'{part}_dataloader'].dataset), f'{part}_dataloader')
+        for part in ('val', 'test')
     )
-    for unit, of in (('slides', _slides), ('patients', _patients), ('files', _files)):
-        shared = of(val) & of(test)
-        if shared:
-            raise ConfigError(
-                f'{" and ".join(selecting)} would choose by data that evaluate: the validation set '
-                f'shares {len(shared)} {unit} with the test set ({some(sorted(shared))}). Validate on '
-                'training-side slides, or train without choosing (val_dataloader=None)'
-            )
+    shared = overlap(val, test)
+    if shared is not None:
+        unit, names = shared
+        raise ConfigError(
+            f'{" and ".join(selecting)} would choose by data that evaluate: the validation set '
+            f'shares {len(names)} {unit} with the test set ({some(names)}). Validate on '
+            'training-side slides, or train without choosing (val_dataloader=None)'
+        )
 
 
 def _hooks(hooks: Iterable[Any]) -> list[str]:
@@ -54,15 +58,3 @@ def _schedulers(cfg: Config) -> list[str]:
         for scheduler in ([schedulers] if isinstance(schedulers, dict) else schedulers)
     ]
     return [name for name in names if 'Plateau' in name]
-
-
-def _slides(table: PatchTable) -> set[str]:
-    return set(table.slides.tolist())
-
-
-def _patients(table: PatchTable) -> set[str]:
-    return set() if table.patients is None else set(table.patients.tolist())
-
-
-def _files(table: PatchTable) -> set[str]:
-    return {str(table.path(row).resolve()) for row in range(len(table))}

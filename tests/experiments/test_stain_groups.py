@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,6 +115,11 @@ def test_sample_is_even_and_the_same_for_every_order(run):
     assert {len(files) for files in chosen.values()} == {2}
     backwards = select(predictions, np.arange(len(predictions))[::-1])
     assert sample_files(backwards, 2) == chosen
+    files = [f'/another/machine/{file}' for file in predictions.files]
+    elsewhere = sample_files(replace(predictions, files=files), 2)
+    assert elsewhere == {
+        slide: [f'/another/machine/{file}' for file in found] for slide, found in chosen.items()
+    }
 
 
 def test_bad_numbers_of_groups_and_missing_files(run, tmp_path):

@@ -40,9 +40,21 @@ def test_an_add_prompt_longer_than_the_patches_does_nothing():
     assert not tower.tuning.prompt.grad.any()
 
 
-def test_an_adapter_holds_what_training_ended_with():
-    spec = {'type': 'OriginalVisualPrompt', 'length': 2, 'half': False}
+@pytest.mark.parametrize('own', [{'half': False}, {'train_tower': False}])
+def test_an_adapter_holds_what_training_ended_with(own):
+    spec = {'type': 'OriginalVisualPrompt', 'length': 2, **own}
     assert tiny_tower(spec).tuning.stored_as(spec) == {'type': 'VisualPrompt', 'length': 2}
+
+
+def test_an_adapter_of_a_tower_that_trained_gives_the_same_features():
+    spec = {'type': 'OriginalVisualPrompt', 'train_tower': True}
+    tower, images = tiny_tower(spec), tiny_images()
+    tower(images)
+    stored = tiny_tower(tower.tuning.stored_as(spec))
+    stored.load_state_dict(tower.state_dict())
+    stored(images[:1])
+    assert torch.equal(stored.tuning.prompt, tower.tuning.prompt)
+    torch.testing.assert_close(stored(images), tower(images))
 
 
 def test_the_tower_may_train_beside_the_prompt():

@@ -63,6 +63,18 @@ def test_the_default_order_is_the_same_everywhere(root, tmp_path):
     assert read(tmp_path / 'a' / 'val_0.8.txt')[0] == read(tmp_path / 'c' / 'val_0.8.txt')[0]
 
 
+def test_a_split_that_is_there_is_never_replaced(root):
+    write_original(root)
+    folder = root / 'gastric_cls3_ann'
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    write_original(root)
+    names = sorted(path.name for path in (root / 'patches_captions').iterdir())
+    for change in ({'listing': names[::-1]}, {'seed': 1}, {'by_patch_count': False}):
+        with pytest.raises(DataError, match=r'holds other lines; nothing was written.*--out'):
+            write_original(root, shots=[1, 2, 3], **change)
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_drawing_patches_favours_large_slides_and_may_give_fewer():
     training = [Line(f'{c}big_{i}.jpg', c) for c in range(3) for i in range(50)]
     training += [Line(f'{c}small_0.jpg', c) for c in range(3)]

@@ -46,6 +46,26 @@ def old_config(tmp_path_factory):
     return read_config(write_configs(tmp_path_factory.mktemp('old'))[CITE])
 
 
+@pytest.mark.parametrize(
+    ('part', 'value', 'message'),
+    [
+        (('model', 'neck'), [1], 'model.neck is no dict'),
+        (('model', 'backbone'), [1], 'model.backbone is no dict'),
+        (('data', 'test', 'pipeline'), ['a'], r'data.test.pipeline\[0\] is no dict'),
+        (('model', 'backbone', 'prompt_layers'), 3, 'prompt_layers=3 .list the blocks'),
+    ],
+)
+def test_configs_of_odd_form_are_refused(config, tmp_path, part, value, message):
+    inside = config
+    for key in part[:-1]:
+        inside = inside[key]
+    inside[part[-1]] = value
+    tower = {'backbone.model.class_embedding': torch.zeros(2)}
+    torch.save({'state_dict': tower, 'meta': {}}, tmp_path / 'old.pth')
+    with pytest.raises(ConfigError, match=message):
+        migrate_checkpoint(tmp_path / 'old.pth', tmp_path / 'out', config)
+
+
 @pytest.fixture
 def config(old_config):
     return copy.deepcopy(old_config)

@@ -31,6 +31,9 @@ def test_reads_what_mmcls_notes_in_a_checkpoint(tmp_path):
         'x = (',
         'x = ' + '[' * 2000,
         'x = \0',
+        'x = {[1]: 2}',
+        'x = {[1]}',
+        {'x': 1},
     ],
 )
 def test_anything_else_is_refused_and_not_run(text, tmp_path, monkeypatch):

@@ -44,6 +44,7 @@ def test_the_launcher_is_the_one_that_is_there(tiny_file, monkeypatch, given, un
         ('model = dict(', 'SyntaxError'),
         ('1 / 0', 'ZeroDivisionError'),
         ("_base_ = 'gone.py'", 'gone.py'),
+        ("x = __import__('gone')", 'gone'),
     ],
 )
 def test_files_that_are_no_config(tmp_path, content, message):

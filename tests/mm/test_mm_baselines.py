@@ -135,6 +135,17 @@ def test_a_baseline_leaves_the_files_of_a_tested_run(tiny, finished, tmp_path):
         assert results[level] == before['baselines']['colour'][level]
 
 
+def test_results_of_a_model_are_never_replaced(tiny, tmp_path):
+    run_config(tiny(), 'majority')
+    run_config(tiny(), 'colour')  # those of another baseline are
+    path = tmp_path / 'run' / 'results.json'
+    for found in ('{"patch": {}, "about": {"config": "mine"}}', '{"patch": {}}', '[]', '{'):
+        path.write_text(found)
+        with pytest.raises(ConfigError, match=r'results\.json is of another run.*--work-dir'):
+            run_config(tiny(), 'colour')
+        assert path.read_text() == found
+
+
 def test_no_model_is_needed(tiny, monkeypatch):
     options = {
         'model.backbone.model': 'hf-hub:nobody/nothing',
@@ -156,9 +167,9 @@ def test_options_reach_the_data(tiny, copied_data):
 
 
 def test_data_that_do_not_do_are_told(tiny, copied_data, tmp_path):
-    with pytest.raises(ConfigError, match='no `train_dataloader`, and a baseline needs training'):
+    with pytest.raises(ConfigError, match='no `train_dataloader`, and this needs training'):
         run_config(tiny({'train_dataloader': None}), 'colour')
-    with pytest.raises(ConfigError, match='train_dataloader: baselines need a PatchDataset'):
+    with pytest.raises(ConfigError, match='train_dataloader: expected a PatchDataset'):
         baselines.table_of(object(), 'train_dataloader')
     Image.new('RGB', (4, 4)).save(copied_data / 'images' / 'well0_0.jpg')
     (copied_data / 'images' / 'well0_1.jpg').write_text('no image')

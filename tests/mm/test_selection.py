@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from mmengine.hooks import CheckpointHook
 
 from cite.errors import ConfigError
 from cite.mm.launch import train
+from cite.mm.selection import refuse_selection_on_test
 
 
 def validating(cfg, ann_file='val.csv', **options):
@@ -38,6 +40,17 @@ PLATEAU = {
 def test_choosing_by_the_test_slides_is_refused(tiny, selecting, name):
     with pytest.raises(ConfigError, match=f'{name}.*shares 3 slides with the test set'):
         train(validating(tiny(selecting)))
+
+
+def test_data_without_slides_are_told(tiny):
+    class Other:
+        """A data set of somebody else's."""
+
+    cfg = validating(tiny(SAVE_BEST))
+    cfg.val_dataloader.dataset = {'type': Other}
+    hooks = [CheckpointHook(save_best='slide/accuracy')]
+    with pytest.raises(ConfigError, match='val_dataloader: expected a PatchDataset, found Other'):
+        refuse_selection_on_test(cfg, hooks)
 
 
 def test_reporting_on_them_is_not(tiny, tmp_path):

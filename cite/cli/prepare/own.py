@@ -138,7 +138,11 @@ def _run_csv(args: argparse.Namespace) -> None:
         return
     training, held_out = sides_of(read_column(args.manifest, given), str(args.manifest))
     used = training | held_out
-    prepare(args, table.subset(used), out, held_out[used], given)
+    idle = table.subset(~used)
+    unused = f'left out, {given!r} says val, and test evaluates: {len(idle)} patches'
+    prepare(
+        args, table.subset(used), out, held_out[used], given, unused if len(idle) else None
+    )
 
 
 def _refuse_missing(manifest: Path, header: list[str], columns: dict[str, str | None]) -> None:

@@ -26,6 +26,7 @@ def prepare(
     out: Path,
     held_out: NDArray[np.bool_] | None = None,
     given: str | None = None,
+    unused: str | None = None,
 ) -> None:
     """Check a table, split it, and write what belongs to the split.
 
@@ -35,6 +36,7 @@ def prepare(
         out: folder to write to.
         held_out: rows whose slides evaluate; None: they are drawn.
         given: the column that says so.
+        unused: what the report says of rows on neither side.
     """
     import numpy as np
 
@@ -52,7 +54,7 @@ def prepare(
     table.check_files()
     order = np.argsort(table.files)  # nothing depends on how rows came, nor does the report
     table, held_out = table.subset(order), None if held_out is None else held_out[order]
-    lines = [_about(table)]
+    lines = [_about(table), *([unused] if unused else [])]
     scan: Scan | None = None
     if args.duplicates or args.check_images:
         table, scan, held_out, left_out = _look(args, table, held_out)

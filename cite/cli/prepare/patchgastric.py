@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cite.cli.parsing import count
@@ -32,7 +31,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--out', type=Path, help='where to write (default: ROOT/splits)')
     parser.add_argument(
-        '--shots', type=count, nargs='+', default=list(SHOTS), help='training slides per class'
+        '--shots',
+        type=count,
+        nargs='+',
+        default=list(SHOTS),
+        help=f'training slides per class (default: {" ".join(map(str, SHOTS))})',
     )
     parser.add_argument(
         '--protocol',
@@ -119,32 +122,22 @@ def _write(args: argparse.Namespace, table: PatchTable, report: Report) -> None:
 
 
 def _write_original(args: argparse.Namespace, table: PatchTable, report: Report) -> None:
-    """The annotation files of the published code; those of another split are never replaced."""
-    from cite.atomic import write_bytes
+    """The annotation files of the published code, and what they hold."""
+    from cite.atomic import write_text
     from cite.data.prepare.split_report import counts_table
     from cite.legacy.splits import write_original
 
     out = args.out or args.root / 'gastric_cls3_ann'
-    with TemporaryDirectory() as temporary:
-        listing = sorted(Path(file).name for file in table.files.tolist())
-        rows = write_original(
-            args.root,
-            temporary,
-            seed=args.seed,
-            val=args.eval_fraction,
-            shots=args.shots,
-            listing=listing,
-        )
-        written = {path.name: path.read_bytes() for path in Path(temporary).iterdir()}
+    rows = write_original(
+        args.root,
+        out,
+        seed=args.seed,
+        val=args.eval_fraction,
+        shots=args.shots,
+        listing=sorted(Path(file).name for file in table.files.tolist()),
+    )
     text = f'{report}\n\n{counts_table(table.classes, rows)}\n\n{ORIGINAL}\nsplit {BY_SLIDE}\n'
-    for name, content in written.items():
-        if (out / name).is_file() and (out / name).read_bytes() != content:
-            raise DataError(
-                f'{out / name} is there and holds other lines; nothing was written. Name another '
-                'folder with --out, or remove this one'
-            )
-    for name, content in {**written, 'report.txt': text.encode()}.items():
-        write_bytes(out / name, content)
+    write_text(out / 'report.txt', text)
     print(f'{text}\nin {out}')
 
 

@@ -28,8 +28,8 @@ def write_prepared(
 ) -> None:
     """Write manifests, `split.json`, `report.txt`, `prepare.json` and further files, each atomically.
 
-    `split.json` comes last: a folder that has it is whole. `prepare.json` holds the options and the
-    SHA-256 of every manifest, which runs record as well.
+    `prepare.json` comes first, `split.json` last: a folder that has the one is ours, with the other it is
+    whole. `prepare.json` holds the options and the SHA-256 of every manifest, which runs record as well.
 
     Args:
         out: folder; made where missing.
@@ -40,30 +40,47 @@ def write_prepared(
         files: file name -> content of further files.
 
     Raises:
-        DataError: the folder holds another split, see `refuse_another`.
+        DataError: the folder holds another split, or files of other content that are no split's, see
+            `refuse_another`.
     """
     out = Path(out)
     manifests = manifests_of(parts)
-    refuse_another(out, split, manifests)
+    texts = {**manifests, REPORT: report, **(files or {})}
+    refuse_another(out, split, manifests, texts)
     record = {
         'cite': __version__,
         'options': dict(options),
         'split_hash': split.hash,
         'manifests': {name: _sha256(text.encode()) for name, text in manifests.items()},
     }
-    for name, text in {**manifests, REPORT: report, **(files or {})}.items():
-        write_text(out / name, text)
     write_json(out / RECORD, record)
+    for name, text in texts.items():
+        write_text(out / name, text)
     split.save(out / 'split.json')
 
 
-def refuse_another(out: Path, split: Split, manifests: Mapping[str, str]) -> None:
+def refuse_another(
+    out: Path, split: Split, manifests: Mapping[str, str], texts: Mapping[str, str]
+) -> None:
     """Runs refer to a split by its hash, so one that is there is never replaced by another.
 
+    Nor is anything in a folder that is none of ours: a `val.csv` there is somebody's own.
+
+    Args:
+        manifests: file name -> content of what the split is made of.
+        texts: likewise of everything that is to be written.
+
     Raises:
-        DataError: another split in the folder, one of other patches, or one that is damaged.
+        DataError: another split in the folder, one of other patches, one that is damaged, or files of
+            the names to be written with another content.
     """
     if not (out / 'split.json').exists():
+        foreign = [] if (out / RECORD).exists() else _differing(out, texts)
+        if foreign:
+            raise DataError(
+                f'{out} holds no split, but files that one would replace ({", ".join(foreign)}); '
+                'nothing was written. Name another folder with --out, or remove these files'
+            )
         return
     found = Split.load(out / 'split.json')
     if found.hash != split.hash:
@@ -71,17 +88,22 @@ def refuse_another(out: Path, split: Split, manifests: Mapping[str, str]) -> Non
             f'{out} holds another split ({_about(found)}) than asked for ({_about(split)}); nothing '
             'was written. Name another folder with --out, or remove this one'
         )
-    other = [
-        name
-        for name, text in manifests.items()
-        if (out / name).is_file() and (out / name).read_bytes() != text.encode()
-    ]
+    other = _differing(out, manifests)
     if other:
         raise DataError(
             f'{out} holds this split with other patches ({", ".join(other)} differ): patches came or '
             'went, or --max-patches-per-slide was another; nothing was written. Name another folder '
             'with --out, or remove this one'
         )
+
+
+def _differing(out: Path, texts: Mapping[str, str]) -> list[str]:
+    """Names of files that are there with another content."""
+    return [
+        name
+        for name, text in texts.items()
+        if (out / name).is_file() and (out / name).read_bytes() != text.encode()
+    ]
 
 
 def _about(split: Split) -> str:

@@ -42,6 +42,12 @@ def text_tower(state: Mapping[str, Tensor], what: str) -> tuple[Any, float]:
     missing = [name for name in needed if name not in state]
     if missing:
         raise CheckpointError(f'{what} holds no CLIP text tower in OpenAI names: no {missing}')
+    shapes = [tuple(state[name].shape) for name in needed[:3]]
+    if any(len(shape) != 2 for shape in shapes) or shapes[0][1] < HEAD_WIDTH:
+        raise CheckpointError(
+            f'{what} holds no CLIP text tower in OpenAI names: {", ".join(needed[:3])} have the shapes '
+            f'{shapes}; expected matrices, {HEAD_WIDTH} wide or more'
+        )
     layers = {name.split('.')[2] for name in state if name.startswith('transformer.resblocks.')}
     (vocabulary, width), length = state[needed[0]].shape, state[needed[1]].shape[0]
     config = CLIPTextConfig(

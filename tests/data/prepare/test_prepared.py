@@ -127,6 +127,34 @@ def test_what_runs_refer_to_is_never_replaced(tmp_path, change, message):
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize('name', ['val.csv', 'train_all.csv', 'report.txt', 'dataset.py'])
+def test_what_people_made_is_never_replaced(tmp_path, name):
+    (tmp_path / name).write_text('mine')
+    with pytest.raises(DataError, match=rf'holds no split, but .*\({name}\).*--out'):
+        prepare(make([6, 6]), tmp_path, files={'dataset.py': 'a = 1\n'})
+    assert contents(tmp_path) == {name: b'mine'}
+
+
+def test_what_broke_off_at_any_file_is_gone_on_with(tmp_path, monkeypatch):
+    from cite.data.prepare import prepared
+
+    write, left = prepared.write_text, 2
+
+    def breaks(path, text):
+        nonlocal left
+        if not left:
+            raise KeyboardInterrupt
+        left -= 1
+        write(path, text)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(prepared, 'write_text', breaks)
+        prepare(make([6, 6]), tmp_path)
+    assert len(contents(tmp_path)) == 3
+    split, _ = prepare(make([6, 6]), tmp_path, seed=1)
+    assert Split.load(tmp_path / 'split.json') == split
+
+
 def test_what_broke_off_is_written_anew(tmp_path):
     prepare(make([6, 6]), tmp_path)
     (tmp_path / 'split.json').unlink()  # it is written last

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cite.encoders.text.clip import CLIPTextEncoder
-from cite.errors import ConfigError, ModelError
+from cite.encoders.text.openai_clip import text_tower
+from cite.errors import CheckpointError, ConfigError, ModelError
 from cite.heads.zero_shot import ZeroShotHead
 
 TEXTS = ['gland', 'a tubular gland', 'no gland at all here']
@@ -118,6 +119,14 @@ def test_a_tower_that_is_missing_or_incomplete_is_refused(clip, tmp_path):
     save_file(state, weights, {'format': 'pt'})
     with pytest.raises(ModelError, match=r'lacks 1 weights \(text_projection\.weight\)'):
         CLIPTextEncoder(str(weights.parent)).encode_text(TEXTS)
+
+
+@pytest.mark.parametrize('shape', [(10,), (10, 32)])
+def test_weights_that_are_no_text_tower_of_openai_are_refused(shape):
+    state = dict.fromkeys(('token_embedding.weight', 'text_projection'), torch.zeros(shape))
+    state |= {'positional_embedding': torch.zeros(8, 32), 'logit_scale': torch.zeros(())}
+    with pytest.raises(CheckpointError, match=r'file.pt holds no CLIP text tower in OpenAI names'):
+        text_tower(state, 'file.pt')
 
 
 def test_zoo_names_find_the_text_half_of_the_pair():
