@@ -15,7 +15,7 @@ LAYERS = (
     # the bases of these name each other: a tower holds a tuning, a tuning acts in a tower
     ('encoders', 'tuning'),
     ('data', 'evaluation', 'anchors'),
-    ('necks', 'heads', 'legacy', 'baselines'),
+    ('necks', 'heads', 'legacy', 'baselines', 'contrast'),
     ('classifier',),
     ('adapter',),
     ('model_card', 'experiments', 'migrate'),

@@ -203,7 +203,10 @@ def few_shot_split(
                 'one in training and one in evaluation'
             )
     train = nested_shots(
-        training, wanted, table.source, f' or lower eval_fraction (--eval-fraction; now {eval_fraction})'
+        training,
+        wanted,
+        table.source,
+        f' or lower eval_fraction (--eval-fraction; now {eval_fraction})',
     )
     split = Split(int(seed), float(eval_fraction), table.classes, evaluation, train)
     split.check(table)

@@ -23,6 +23,7 @@ OPTIONAL = (
 )
 """Keys that mean something also where a config does not have them."""
 
+
 def load_config(
     path: str | Path,
     work_dir: str | None = None,

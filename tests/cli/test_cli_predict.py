@@ -59,9 +59,12 @@ def test_bad_input(adapter, folder, tmp_path, capsys):
     empty.mkdir()
     text = tmp_path / 'text.png'
     text.write_text('not an image')
+    pth = tmp_path / 'iter_8.pth'
+    pth.write_text('a checkpoint')
     cases = [
         ([str(tmp_path / 'gone.safetensors'), good], 'gone.safetensors: no such file'),
         ([good, good], 'damaged or no safetensors'),
+        ([str(pth), good], 'take adapter.safetensors'),
         ([str(adapter), str(empty)], f'no images in {empty}'),
         ([str(adapter), str(tmp_path / 'gone.png')], 'gone.png: no such file or folder'),
         ([str(adapter), good, str(text)], 'text.png: cannot be read as an image'),

@@ -206,3 +206,15 @@ def test_read_patches_tells_sources_apart_and_sorts(tmp_path):
         read_patches(manifest, slide_pattern=None)
     with pytest.raises(DataError, match='no such file'):
         read_patches(tmp_path / 'gone')
+
+
+def test_a_file_that_is_not_there_is_told_with_those_beside_it(tmp_path):
+    for name in ('train_2.csv', 'train_1.csv', 'split.json'):
+        (tmp_path / name).touch()
+    (tmp_path / 'x.csv').mkdir()
+    with pytest.raises(
+        DataError, match=r'train_8\.csv: no such file; .* has train_1.csv, train_2.csv$'
+    ):
+        read_patches(tmp_path / 'train_8.csv')
+    with pytest.raises(DataError, match=r'gone/train_8\.csv: no such file$'):
+        read_patches(tmp_path / 'gone' / 'train_8.csv')

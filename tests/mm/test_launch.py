@@ -56,3 +56,17 @@ def test_files_that_are_no_config(tmp_path, content, message):
 def test_options_that_do_not_fit(tiny_file):
     with pytest.raises(ConfigError, match='cannot be read'):
         load_config(tiny_file, options={'train_cfg.max_iters.deeper': 1})
+
+
+@pytest.mark.parametrize(
+    ('option', 'meant'),
+    [('optim_wraper.optimizer.lr', 'optim_wrapper.optimizer.lr'), ('stian', 'stain')],
+)
+def test_an_option_that_is_nearly_one_of_the_config(tiny_file, option, meant):
+    with pytest.raises(ConfigError, match=rf'option {option}\); did you mean {meant}\?'):
+        load_config(tiny_file, options={option: 1})
+
+
+def test_new_options_are_free(tiny_file):
+    cfg = load_config(tiny_file, options={'stain.method': 'macenko', 'note': 'mine'})
+    assert (cfg.stain.method, cfg.note) == ('macenko', 'mine')

@@ -106,3 +106,14 @@ def test_what_passes_through_is_left_alone():
     with pytest.raises(DataError) as seen, clear_errors():
         raise error
     assert seen.value is error
+
+
+def test_a_key_that_a_class_does_not_take():
+    class Loader:
+        def __init__(self, size):
+            pass
+
+    error = caught(lambda: Loader(siez=1))
+    plain = TypeError("Loader.__init__() got an unexpected keyword argument 'siez'")
+    assert str(clear_error(plain)) == "Loader has no option 'siez': is it misspelt?"
+    assert 'siez' in str(error) and clear_error(TypeError('defect')) is None

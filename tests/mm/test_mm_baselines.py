@@ -33,6 +33,12 @@ def tested(tiny, finished, tmp_path):
     return test
 
 
+@pytest.fixture
+def copied_data(tiny_data, tmp_path):
+    shutil.copytree(tiny_data, tmp_path / 'data')
+    return tmp_path / 'data'
+
+
 def test_a_test_shows_what_its_result_must_beat(finished):
     results = json.loads((finished / 'results.json').read_text())
     assert list(results['baselines']) == ['colour', 'majority']
@@ -64,16 +70,48 @@ def test_without_training_data_there_are_none(tested):
     assert results['baseline_notes'] == ['No baselines: the config has no training data.']
 
 
+@pytest.fixture
+def fewer(copied_data):
+    """Training data with other lines; returns its folder."""
+    lines = (copied_data / 'train.csv').read_text().splitlines()
+    (copied_data / 'few.csv').write_text('\n'.join([line for line in lines if '0_1' not in line]))
+    return copied_data
+
+
+def test_results_are_of_the_data_that_the_checkpoint_was_trained_on(tested, fewer, tiny_data):
+    options = {'data_root': str(fewer), 'train_dataloader.dataset.ann_file': 'few.csv'}
+    results, card = tested(options)
+    assert results['baselines'] == {}
+    (note,) = results['baseline_notes']
+    trained = tiny_data / 'train.csv'
+    assert f'was trained on {trained}, and the config names {fewer / "few.csv"}' in note
+    assert f'--cfg-options train_dataloader.dataset.ann_file={trained}' in note
+    assert results['about']['data']['train']['source'] == str(trained)
+    assert 'No baselines: the checkpoint was trained on' in card
+
+
+def test_the_same_lines_elsewhere_are_the_same_data(tested, copied_data):
+    results, _ = tested({'data_root': str(copied_data)})
+    assert list(results['baselines']) == ['colour', 'majority']
+
+
+@pytest.mark.parametrize('kinds', [['majority'], []])
+def test_slides_that_were_trained_on_are_told(tested, copied_data, kinds):
+    lines = (copied_data / 'train.csv').read_text().splitlines()
+    with (copied_data / 'val.csv').open('a') as file:
+        file.write('\n'.join([*lines[1:3], '']))
+    results, card = tested({'data_root': str(copied_data), 'baselines': kinds})
+    slide = lines[1].split(',')[2]
+    assert results['baseline_notes'][0].startswith(
+        f'WARNING: training and test data share 1 slides ({slide}): these results'
+    )
+    assert 'training and test data share 1 slides' in card and list(results['baselines']) == kinds
+
+
 def test_the_second_test_takes_them_from_the_cache(tested, monkeypatch):
     first, _ = tested()
     monkeypatch.setattr('cite.baselines.colour.load_rgb', None)
     assert tested()[0]['baselines'] == first['baselines']
-
-
-@pytest.fixture
-def copied_data(tiny_data, tmp_path):
-    shutil.copytree(tiny_data, tmp_path / 'data')
-    return tmp_path / 'data'
 
 
 def test_a_baseline_that_fails_takes_no_result_along(tested, copied_data, finished):

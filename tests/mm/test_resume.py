@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cite.adapter import read_info
 from cite.data.samplers import TrainBatchSampler
 from cite.errors import ConfigError
 from cite.mm.launch import train
@@ -110,6 +111,17 @@ def test_past_images_may_be_gone(tiny, stopped, finished, tiny_data, tmp_path):
     for name in past:
         (data / 'images' / name).write_bytes(b'gone')
     assert train(tiny({'data_root': str(data)}), resume=True).iter == 8
+
+
+def test_other_training_data_are_told(tiny, stopped, tiny_data, tmp_path):
+    lines = (tiny_data / 'train.csv').read_text().splitlines()
+    (tmp_path / 'few.csv').write_text('\n'.join([line for line in lines if '0_1' not in line]))
+    file = str(tmp_path / 'few.csv')
+    train(tiny({'train_dataloader.dataset.ann_file': file}), resume=True)
+    log = ''.join(path.read_text() for path in stopped.rglob('*.log'))
+    assert f'was trained on {tiny_data / "train.csv"}, and the config names {file}' in log
+    info = read_info(stopped / 'adapter.safetensors')
+    assert info.training['data']['train']['source'] == file
 
 
 def test_workers_change_nothing(tiny, stopped, finished, read_checkpoint, assert_same):

@@ -140,9 +140,7 @@ def _run_csv(args: argparse.Namespace) -> None:
     used = training | held_out
     idle = table.subset(~used)
     unused = f'left out, {given!r} says val, and test evaluates: {len(idle)} patches'
-    prepare(
-        args, table.subset(used), out, held_out[used], given, unused if len(idle) else None
-    )
+    prepare(args, table.subset(used), out, held_out[used], given, unused if len(idle) else None)
 
 
 def _refuse_missing(manifest: Path, header: list[str], columns: dict[str, str | None]) -> None:

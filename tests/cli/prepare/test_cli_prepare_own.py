@@ -97,10 +97,23 @@ def test_patients_stay_together(root, capsys):
     assert "'stroma' has 1 patients, too few" in err
 
 
+def test_patches_for_choosing_models_are_reported_as_left_out(root, capsys):
+    path = root / 'given.csv'
+    lines = [
+        line.replace(',train', ',val') if ',t1,' in line or ',t0,' in line else line
+        for line in path.read_text().splitlines()
+    ]
+    path.write_text('\n'.join([*lines, '']))
+    assert prepare('csv', path, *COLUMNS) == 0
+    left_out = "left out, 'split' says val, and test evaluates: 4 patches\n"
+    assert left_out in capsys.readouterr().out
+    assert left_out in (root / 'splits' / 'report.txt').read_text()
+
+
 def test_a_split_that_is_given_is_kept(root, capsys):
     assert prepare('csv', root / 'given.csv', *COLUMNS) == 0
     shown = capsys.readouterr().out
-    assert "as column 'split' says, by patient" in shown
+    assert "as column 'split' says, by patient" in shown and 'left out' not in shown
     split = Split.load(root / 'splits' / 'split.json')
     assert split.evaluation == {'stroma': ('s4', 's5'), 'tumour': ('t4', 't5')}
     assert list(split.train) == ['1', '2', '4', 'all']

@@ -1,0 +1,58 @@
+"""A torch dataset over a pair table: what `PatchDataset` does, with captions in place of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypedDict
+
+from PIL import Image
+from torch.utils.data import Dataset
+
+from cite.data.dataset import PatchDataset
+from cite.data.pairs import PairTable
+from cite.data.samplers import Draw
+
+
+class PairItem(TypedDict):
+    """One pair: the transformed image, its caption, the number of that text, its row in the table."""
+
+    image: Any
+    caption: str
+    group: int
+    index: int
+
+
+class PairDataset(Dataset[PairItem]):
+    """Decoded and transformed patches with their captions.
+
+    Args:
+        table: the pairs.
+        transform: PIL image in RGB -> uint8 tensor 3 × H × W, e.g. `PatchTransform`.
+        seed: decides the draws of `transform`.
+
+    Randomness is that of `PatchDataset`: a `Draw` is transformed under (seed, draw number), a plain row
+    under (seed, row), whichever worker does it.
+    """
+
+    def __init__(
+        self, table: PairTable, transform: Callable[[Image.Image], Any], seed: int = 0
+    ) -> None:
+        self.table = table
+        self._images = PatchDataset(table.patches(), transform, seed)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, key: int | Draw) -> PairItem:
+        """Pair of a row or draw.
+
+        Raises:
+            DataError: the file is missing or does not decode.
+        """
+        item = self._images[key]
+        return PairItem(
+            image=item['image'],
+            caption=self.table.captions[item['index']],
+            group=item['label'],
+            index=item['index'],
+        )
