@@ -88,6 +88,9 @@ def mask_grades(text: str, words: Iterable[str] = GRADE_WORDS, mask: str = MASK)
     '[MASK] adenocarcinoma.': masks that follow one another become one, with the tumours that they
     belong to, since the number of masks would tell the grade again.
 
+    The grade is no longer named, but templates still give it away: whoever knows PatchGastric's captions
+    by heart guesses the grade of 647 of its 693 slides from what is left, and of 689 from the whole.
+
     Args:
         words: regular expressions, see `GRADE_WORDS`.
         mask: what stands for them; empty: nothing does, and they are removed.

@@ -1,8 +1,8 @@
 """Image–caption pairs streamed from WebDataset shards, in an order that the seed alone decides.
 
 Every process and every worker reads all headers and so knows the whole order; it decodes its own samples
-only. Headers are a small part of a shard (1 KB of a pair's 30). In return the order does not depend on
-how many workers there are, a batch is the same on one GPU as split over two, shards may be of any size
+only. Headers take about 0.1 s for 1,000 pairs, in the first epoch. In return the order does not depend
+on how many workers there are, a batch is the same on one GPU as split over two, shards may be of any size
 and number, and a resumed run passes over what it has seen without decoding it.
 """
 
@@ -19,7 +19,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from cite.data.captions import caption_group, mask_grades
 from cite.data.randomness import generator, seeded
-from cite.data.shard_files import Sample, read_shard, shard_paths
+from cite.data.shard_files import Sample, ShardIndex, read_shard, shard_paths
 from cite.data.shard_pairs import BadSampleError, read_pair
 from cite.data.splits import VAL
 from cite.data.table import some
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 # Purposes, second in the key after the seed; samplers, splits and augmentation have others.
 _SHARDS, _BUFFER, _TRANSFORM = 301, 302, 303
+
+_MOST_KNOWN = 1_000_000  # samples whose places are kept for later epochs: 100 MB a worker
 
 
 class ShardItem(TypedDict):
@@ -58,7 +60,7 @@ class ShardDataset(IterableDataset[ShardItem]):
         transform: PIL image in RGB -> uint8 tensor 3 × H × W, e.g. `PatchTransform`.
         seed: decides order and augmentation.
         buffer: samples that the buffer holds; 0: shards in order, without shuffling. It holds places,
-            not pictures: 100 bytes each.
+            not pictures: 400 bytes each.
         batch_size: of the loader, per rank (B), so that workers make whole batches in turn.
         epochs: to go through; None: without end. With several ranks take None, since the last batches of
             a finite number need not be enough for all ranks.
@@ -99,6 +101,7 @@ class ShardDataset(IterableDataset[ShardItem]):
         self.rank, self.world_size = rank, world_size
         self.mask_grades, self.held_out = mask_grades, held_out
         self.skipped: list[str] = []
+        self._known: dict[Path, ShardIndex] = {}
         self.set_start(0, 0)
 
     def set_start(self, epoch: int, samples: int) -> None:
@@ -155,10 +158,14 @@ class ShardDataset(IterableDataset[ShardItem]):
     def _samples(self, shards: Iterable[Path]) -> Iterator[Sample]:
         info = get_worker_info()
         for path in shards:
-            samples, bad = read_shard(path)
+            index = self._known.get(path)
+            if index is None:
+                index = ShardIndex(path, *read_shard(path))
+                if sum(map(len, self._known.values())) < _MOST_KNOWN:
+                    self._known[path] = index
             if self.rank == 0 and (info is None or info.id == 0):  # every process finds the same
-                self.skipped += bad
-            yield from samples
+                self.skipped += index.bad
+            yield from index
 
     def _item(self, sample: Sample, epoch: int, index: int) -> ShardItem:
         pair = read_pair(sample)

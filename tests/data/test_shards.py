@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from shard_set import number_of, picture, shard_set, tensor, write_tar
 from torch.utils.data import DataLoader
 
-from cite.data import ShardDataset, caption_group
+from cite.data import ShardDataset, caption_group, shards
+from cite.data.shard_files import read_shard
 from cite.errors import ConfigError, DataError
 
 SIZES = (7, 1, 12, 5)
@@ -110,6 +111,19 @@ def test_endless_passes_over_epochs_that_are_done(folder):
     stream, expected = iter(dataset), iter(other)
     for _ in range(2 * TOTAL):
         assert next(stream)['key'] == next(expected)['key']
+
+
+def test_headers_are_read_once(folder, monkeypatch):
+    read = []
+    monkeypatch.setattr(shards, 'read_shard', lambda path: read.append(path) or read_shard(path))
+    dataset = ShardDataset(folder, tensor, epochs=3)
+    assert len(numbers(dataset)) == 3 * TOTAL
+    assert sorted(read) == sorted(folder.glob('*.tar'))
+    monkeypatch.setattr(shards, '_MOST_KNOWN', 0)
+    dataset = ShardDataset(folder, tensor, epochs=None)
+    dataset.set_start(0, 1000 * TOTAL + 1)  # the first epoch counts, the others need not be read
+    assert next(iter(dataset))['index'] == 1
+    assert len(read) == 3 * len(SIZES)
 
 
 def test_augmentation_belongs_to_seed_epoch_and_sample(folder):
