@@ -20,6 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--model', help='base model under another name or path')
     parser.add_argument('--weights', type=Path, help="file with the base model's weights")
     parser.add_argument('--out', type=Path, help='CSV to write')
+    parser.add_argument(
+        '--slide-pattern',
+        help='regular expression with a group (?P<slide>...), searched in the paths (default: what '
+        'stands before the first underscore of the file name)',
+    )
     parser.add_argument('--batch-size', type=count, default=32, help='patches computed at once')
     parser.add_argument('--device', help='cpu, cuda or cuda:N (default: what there is)')
     add_debug(parser)
@@ -27,16 +32,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     files = _files(args.images)
+    slides = None
+    if args.slide_pattern is not None:
+        from cite.data.slide_names import slides_from_names
+
+        names = [file.as_posix() for file in files]
+        slides = slides_from_names(names, args.slide_pattern, 'the images')
 
     from cite.serving import load
 
     classifier = load(args.adapter, args.model, args.weights, args.device)
-    result = classifier.predict(files, batch_size=args.batch_size, progress=True)
+    result = classifier.predict(files, args.batch_size, slides, progress=True)
     if args.out:
         result.to_csv(args.out)
         print(f'{len(files)} patches in {args.out}')
     else:
         print(result)
+    if not result.votes:
+        print('no slide in the names of the files, so no votes of slides: give --slide-pattern')
 
 
 def _files(paths: list[Path]) -> list[Path]:

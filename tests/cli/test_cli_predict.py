@@ -53,6 +53,17 @@ def test_without_out_patches_and_slides_are_printed(adapter, folder, capsys):
     assert err == ''  # a bar comes only where it takes long
 
 
+def test_slides_are_read_off_the_paths_by_a_pattern(adapter, tmp_path, capsys):
+    picture_files(tmp_path / 'tumour' / 'A7', ['1.png', '2.png'])
+    words = ['predict', str(adapter), str(tmp_path / 'tumour'), '--device', 'cpu']
+    assert main(words) == 0
+    assert 'give --slide-pattern' in capsys.readouterr().out
+    assert main([*words, '--slide-pattern', '(?P<slide>[^/]+)/[^/]+$']) == 0
+    assert 'slide A7: ' in capsys.readouterr().out
+    assert main([*words, '--slide-pattern', '(?P<slide>B[^/]+)/']) == 2
+    assert 'no slide in the names of' in one_error(capsys)
+
+
 def test_bad_input(adapter, folder, tmp_path, capsys):
     good = str(folder / 's1_a.png')
     empty = tmp_path / 'empty'
