@@ -20,7 +20,7 @@ def fetch(source: Source) -> Path:
     Raises:
         ModelError: Offline, no access, or no such repository, revision or file.
     """
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     repo, revision = source.repo, source.revision
@@ -34,8 +34,7 @@ def fetch(source: Source) -> Path:
                 continue
         for filename in source.filenames:
             try:
-                # one question without retries: `hf_hub_download` alone may retry for minutes
-                get_hf_file_metadata(hf_hub_url(repo, filename, revision=revision), timeout=TIMEOUT)
+                ask(repo, filename, revision)
             except EntryNotFoundError:
                 continue
             return Path(hf_hub_download(repo, filename, revision=revision, etag_timeout=TIMEOUT))
@@ -46,6 +45,17 @@ def fetch(source: Source) -> Path:
         f'hub repository {repo} (revision {revision}) has none of {", ".join(source.filenames)}. '
         'Pass the weights as a local file: weights=<path>'
     )
+
+
+def ask(repo: str, filename: str, revision: str | None) -> None:
+    """Asks the hub once whether it has a file, without retries.
+
+    Downloads by huggingface_hub and transformers try again and again where there is no network, for
+    minutes; whatever this raises is raised within seconds.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    get_hf_file_metadata(hf_hub_url(repo, filename, revision=revision), timeout=TIMEOUT)
 
 
 def commit_of(path: Path) -> str | None:

@@ -16,7 +16,13 @@ from cite.encoders.text.base import (
     check_lengths,
     check_texts,
 )
-from cite.encoders.text.hub import explain_missing, fingerprint, identity, read_json
+from cite.encoders.text.hub import (
+    cached_first,
+    explain_missing,
+    fingerprint,
+    identity,
+    read_json,
+)
 from cite.encoders.text.zoo import TEXT_CARDS, find_text_card
 from cite.errors import ConfigError, ModelError
 
@@ -125,11 +131,15 @@ class TextEncoder(FrozenTextEncoder):
         options: Any = {'trust_remote_code': self.trust_remote_code}
         if self.revision:
             options['revision'] = self.revision
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(self.source, **options)
-            model, info = AutoModel.from_pretrained(
-                self.source, **options, output_loading_info=True, dtype=torch.float32
+
+        def load(where: dict[str, Any]) -> tuple[Any, Any]:
+            tokenizer = AutoTokenizer.from_pretrained(self.source, **options, **where)
+            return tokenizer, AutoModel.from_pretrained(
+                self.source, **options, **where, output_loading_info=True, dtype=torch.float32
             )
+
+        try:
+            tokenizer, (model, info) = cached_first(load, self.source, self.revision)
         except Exception as error:  # transformers raises OSError, ValueError, hub errors, …
             raise ModelError(
                 explain_missing('text encoder', self.source, error, TEXT_CARDS)

@@ -17,7 +17,7 @@ from cite.encoders.text.base import (
     check_lengths,
     check_texts,
 )
-from cite.encoders.text.hub import explain_missing, fingerprint, identity
+from cite.encoders.text.hub import cached_first, explain_missing, fingerprint, identity
 from cite.encoders.text.openai_clip import text_tower
 from cite.encoders.zoo import find_card
 from cite.errors import CiteError, ModelError
@@ -88,15 +88,21 @@ class CLIPTextEncoder(FrozenTextEncoder):
         from transformers import AutoTokenizer, CLIPModel
 
         revision: Any = {'revision': self.revision} if self.revision else {}
+
+        def load(where: dict[str, Any]) -> tuple[Any, Any]:
+            tokenizer = AutoTokenizer.from_pretrained(self.source, **revision, **where)
+            if self.weights is not None:
+                return tokenizer, None
+            return tokenizer, CLIPModel.from_pretrained(
+                self.source, **revision, **where, output_loading_info=True, dtype=torch.float32
+            )
+
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self.source, **revision)
+            tokenizer, loaded = cached_first(load, self.source, self.revision)
             if self.weights is not None:
                 tower, scale = text_tower(read_state(self.weights), str(self.weights))
                 self._loaded = tokenizer, tower, scale
                 return self._loaded
-            loaded: Any = CLIPModel.from_pretrained(
-                self.source, **revision, output_loading_info=True, dtype=torch.float32
-            )
             model, info = loaded
         except CiteError:
             raise

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from cite.encoders.hub import TIMEOUT
+from cite.encoders.hub import ask
 from cite.errors import ModelError
 
 logger = logging.getLogger(__name__)
 
 _EDGE = 1 << 20
+
+Loaded = TypeVar('Loaded')
 
 
 def identity(source: str) -> str:
@@ -61,14 +64,13 @@ def read_json(source: str, name: str, revision: str | None) -> dict[str, Any]:
 
 
 def _fetch(source: str, name: str, revision: str | None) -> Path | None:
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
     if Path(source).expanduser().is_dir():
         return None
     try:
-        # one question without retries first: `hf_hub_download` alone may retry for minutes
-        get_hf_file_metadata(hf_hub_url(source, name, revision=revision), timeout=TIMEOUT)
+        ask(source, name, revision)
         return Path(hf_hub_download(source, name, revision=revision))
     except EntryNotFoundError:
         return None
@@ -80,6 +82,27 @@ def _fetch(source: str, name: str, revision: str | None) -> Path | None:
             type(error).__name__,
         )
         return None
+
+
+def cached_first(
+    load: Callable[[dict[str, Any]], Loaded], source: str, revision: str | None
+) -> Loaded:
+    """What `load` makes of a model: from the hub's cache without asking the hub, where it is there.
+
+    Args:
+        load: Options for `from_pretrained` -> the model.
+        source: Folder or hub id.
+        revision: Of the hub model.
+
+    Raises:
+        Exception: Whatever the hub's client or `load` raise.
+    """
+    if not Path(source).expanduser().is_dir():
+        if find_file(source, 'config.json', revision):
+            with contextlib.suppress(OSError):  # a cache that lacks files
+                return load({'local_files_only': True})
+        ask(source, 'config.json', revision)
+    return load({})
 
 
 def fingerprint(source: str, revision: str | None) -> str | None:

@@ -7,7 +7,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from cite.encoders.text.hub import fingerprint, identity, read_json
+from cite.encoders.text.hub import cached_first, fingerprint, identity, read_json
 
 
 @pytest.fixture
@@ -42,6 +42,38 @@ def test_a_hub_that_cannot_be_asked_is_told(caplog):
 
 def test_a_folder_is_never_looked_up_on_the_hub(hub, tmp_path):
     assert read_json(str(tmp_path), '1_Pooling/config.json', None) == {}
+
+
+def test_a_cached_model_is_loaded_without_asking_the_hub(monkeypatch):
+    monkeypatch.setattr(huggingface_hub, 'try_to_load_from_cache', lambda *a, **k: 'config.json')
+    monkeypatch.setattr(huggingface_hub, 'get_hf_file_metadata', _never)
+    assert cached_first(lambda where: where, 'owner/model', None) == {'local_files_only': True}
+
+
+def test_a_cache_that_lacks_files_is_filled_from_the_hub(hub, monkeypatch):
+    monkeypatch.setattr(huggingface_hub, 'try_to_load_from_cache', lambda *a, **k: 'config.json')
+    monkeypatch.setattr(huggingface_hub, 'get_hf_file_metadata', lambda *a, **k: None)
+
+    def load(where):
+        if where:
+            raise OSError('no tokenizer.json in the cache')
+        return 'loaded'
+
+    assert cached_first(load, 'owner/model', None) == 'loaded'
+
+
+def test_without_a_network_nothing_is_tried_again_and_again(hub):
+    with pytest.raises(LocalEntryNotFoundError):  # of the one question
+        cached_first(_never, 'owner/model', None)
+
+
+def test_a_folder_needs_no_hub(monkeypatch, tmp_path):
+    monkeypatch.setattr(huggingface_hub, 'get_hf_file_metadata', _never)
+    assert cached_first(lambda where: where, str(tmp_path), None) == {}
+
+
+def _never(*args, **kwargs):
+    raise AssertionError('nobody should have asked')
 
 
 def test_fingerprint_of_a_hub_model_is_its_commit(monkeypatch, tmp_path):
