@@ -58,9 +58,8 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope='session', autouse=True)
 def quick_start() -> Iterator[None]:
-    """Half of so short a run goes into printing the machine and laying out the config."""
+    """A good part of so short a run goes into laying out the config."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('mmengine.runner.runner.collect_env', dict)
         patch.setattr('mmengine.config.config.FormatCode', lambda text, **style: (text, False))
         yield
 

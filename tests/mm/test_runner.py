@@ -267,3 +267,12 @@ def test_validation_in_training(tiny, tmp_path):
 def test_probe_of_the_run_folder_leaves_nothing(tmp_path):
     cite.mm.runner._check_writable(tmp_path / 'new' / 'run')
     assert list((tmp_path / 'new' / 'run').iterdir()) == []
+
+
+def test_the_log_begins_with_what_computes_on_one_line(tiny, tmp_path):
+    runner = CiteRunner.from_cfg(tiny())
+    (log,) = (tmp_path / 'run').rglob('*.log')
+    lines = log.read_text(encoding='utf-8').splitlines()
+    assert f'torch {torch.__version__.split("+")[0]}' in lines[0] and 'seed 0' in lines[0]
+    assert len(lines) < 15 and 'train_dataloader' not in '\n'.join(lines)
+    assert runner.work_dir in lines[0]
