@@ -32,7 +32,7 @@ def tile(seed):
 
 
 @pytest.fixture
-def workplace(tmp_path, monkeypatch):
+def desk(tmp_path, monkeypatch):
     """`data/patchgastric` with captions.csv and the archive, `data/mine` with tiles and a table."""
     gastric, mine = tmp_path / 'data' / 'patchgastric', tmp_path / 'data' / 'mine'
     gastric.mkdir(parents=True)
@@ -56,14 +56,14 @@ def workplace(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_commands_run_as_written(workplace, capsys):
+def test_the_commands_run_as_written(desk, capsys):
     commands = [line for block in blocks('sh') for line in block.splitlines()]
     assert len(commands) == 5
     for line in commands:
         program, *words = shlex.split(line)
         assert program == 'cite'
         assert main(words) == 0, capsys.readouterr().err
-    data = workplace / 'data'
+    data = desk / 'data'
     for folder in (
         'patchgastric/splits', 'patchgastric/splits_cap100', 'mine/splits', 'mine/tiles_splits',
     ):  # fmt: skip
@@ -77,9 +77,9 @@ def test_the_commands_run_as_written(workplace, capsys):
     from cite.mm.resolve import resolve
 
     (text,) = blocks('python')
-    (workplace / 'configs' / 'mine').mkdir(parents=True)
-    (workplace / 'configs' / '_base_').symlink_to(REPO / 'configs' / '_base_')
-    (workplace / 'configs' / 'mine' / 'cite.py').write_text(text, encoding='utf-8')
+    (desk / 'configs' / 'mine').mkdir(parents=True)
+    (desk / 'configs' / '_base_').symlink_to(REPO / 'configs' / '_base_')
+    (desk / 'configs' / 'mine' / 'cite.py').write_text(text, encoding='utf-8')
     (option,) = re.findall(r'--cfg-options (\S+)=(\S+)`', PAGE)
     cfg = resolve(load_config('configs/mine/cite.py', 'run', dict([option])), 'cpu')
     assert cfg.train_dataloader.dataset.classes == ['stroma', 'tumour']

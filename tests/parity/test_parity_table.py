@@ -1,4 +1,4 @@
-"""The table in docs/parity.md says what this session found; `CITE_WRITE_PARITY_TABLE=1` writes it anew."""
+"""The table in docs/parity.md says what these tests find; `CITE_WRITE_PARITY_TABLE=1` writes it anew."""
 
 from __future__ import annotations
 
