@@ -27,7 +27,7 @@ LOOSE = 1e-4  # losses, and scores after training
 PERCENT = 5e-6  # metrics, in percentage points
 
 WORST: dict[str, dict[str, float]] = {}
-"""group → case → largest deviation, of this run of the tests; `test_parity_table` compares it with the docs."""
+"""group → case → largest deviation found; `test_parity_table` compares it with the docs."""
 LIMIT: dict[str, float] = {}
 """group → tolerance."""
 
