@@ -36,3 +36,14 @@ def test_what_two_tables_share(first, second, found):
 def test_the_same_file_under_two_slides():
     unit, names = overlap(table(['x'], ['1']), table(['./x'], ['2']))
     assert unit == 'files' and len(names) == 1
+
+
+def test_the_same_file_by_a_link_to_it_or_to_its_folder(tmp_path):
+    (tmp_path / 'real').mkdir()
+    (tmp_path / 'real' / 'x.png').touch()
+    (tmp_path / 'link.png').symlink_to(tmp_path / 'real' / 'x.png')
+    (tmp_path / 'folder').symlink_to(tmp_path / 'real')
+    true = str((tmp_path / 'real' / 'x.png').resolve())
+    first = table([str(tmp_path / 'real' / 'x.png')], ['1'])
+    for other in ('link.png', 'folder/x.png'):
+        assert overlap(first, table([str(tmp_path / other)], ['2'])) == ('files', [true])
