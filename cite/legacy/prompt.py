@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cite.tuning.base import EMBED, TUNINGS
-from cite.tuning.visual_prompt import INITS, VisualPrompt
+from cite.tuning.visual_prompt import VisualPrompt
 
 if TYPE_CHECKING:
     from cite.encoders.towers.vit import VisionTower
@@ -51,19 +51,14 @@ class OriginalVisualPrompt(VisualPrompt):
         return EMBED if self.train_tower else super().first_stage
 
     def attach(self, tower: VisionTower) -> None:
-        wanted = self.length
-        self._unused = self.position == 'add' and wanted > tower.num_patches
-        if self._unused:  # the check of the length is not this class's
-            self.length = 1
         super().attach(tower)
-        if self._unused:
-            self.length = wanted
-            shape = (len(self._rows), wanted, tower.width)
-            self.prompt = torch.nn.Parameter(INITS[self.init](torch.empty(shape)))
         if self.half_prompt:
             self.prompt = torch.nn.Parameter(self.prompt.detach().half())
         if self.train_tower:
             tower.unfreeze()
+
+    def check_length(self, tower: VisionTower) -> None:
+        self._unused = self.position == 'add' and self.length > tower.num_patches
 
     def after_load(self) -> None:
         self._pending = self.init == 'token'
@@ -74,11 +69,6 @@ class OriginalVisualPrompt(VisualPrompt):
             self.prompt.data += tokens.float().mean(dim=(0, 1)).to(self.prompt)
             self.initialized.fill_(True)
             self._pending = False
-
-    def _add(self, tokens: Tensor, prompt: Tensor) -> Tensor:
-        if self._unused:
-            return tokens + 0 * prompt.sum()  # a gradient of zero, as there
-        return super()._add(tokens, prompt)
 
     def stored_as(self, spec: dict[str, Any]) -> dict[str, Any]:
         if self._unused or self.train_tower:

@@ -75,12 +75,7 @@ class VisualPrompt(Tuning):
 
     def attach(self, tower: VisionTower) -> None:
         blocks = _block_numbers(self.layers, tower.depth)
-        n_patches = tower.num_patches
-        if self.position == 'add' and self.length > n_patches:
-            raise ConfigError(
-                f"VisualPrompt: position='add' needs length ≤ the {n_patches} patches of "
-                f'{tower.card.name}, found {self.length}'
-            )
+        self.check_length(tower)
         self._rows = {block: row for row, block in enumerate(blocks)}
         self._n_prefix = tower.num_prefix_tokens
         self.prompt = nn.Parameter(
@@ -89,6 +84,14 @@ class VisualPrompt(Tuning):
         self._pending = self.init == 'token'
         self.register_buffer('initialized', torch.tensor(not self._pending))
         self.register_load_state_dict_post_hook(_after_load)
+
+    def check_length(self, tower: VisionTower) -> None:
+        """Raise `ConfigError` where prompts are to be added to fewer patches than they are."""
+        if self.position == 'add' and self.length > tower.num_patches:
+            raise ConfigError(
+                f"VisualPrompt: position='add' needs length ≤ the {tower.num_patches} patches of "
+                f'{tower.card.name}, found {self.length}'
+            )
 
     @property
     def first_stage(self) -> int:
