@@ -9,6 +9,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from small_adapter import text_head, write
+from tiny_models import CITE_STATE
 
 from cite.adapter import KEY, AdapterInfo, check_tower, read_adapter, read_info, save_adapter
 from cite.errors import CheckpointError
@@ -41,14 +42,7 @@ def test_file_is_safetensors_with_json_and_holds_only_what_training_added(saved)
     assert about == dataclasses.asdict(info)
     # every byte behind the header belongs to a tensor that the header names: no room for a pickle
     assert len(raw) == 8 + length + max(entry['data_offsets'][1] for entry in header.values())
-    assert set(header) == {
-        'backbone.tuning.prompt',
-        'backbone.tuning.initialized',
-        'neck.weight',
-        'neck.bias',
-        'head.anchors',
-        'head.temperature',
-    }
+    assert set(header) == CITE_STATE
     assert len(raw) < sum(p.numel() * 4 for p in classifier.parameters()) / 10
 
 

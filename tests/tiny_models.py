@@ -62,6 +62,16 @@ def tiny_images(count: int = 2, side: int = SIDE, seed: int = 1) -> Tensor:
 
 CLASSES = ('well', 'moderate', 'poor')
 
+CITE_STATE = {
+    'backbone.tuning.prompt',
+    'backbone.tuning.initialized',
+    'neck.weight',
+    'neck.bias',
+    'head.anchors',
+    'head.temperature',
+}
+"""All that a trained CITE holds, in checkpoints and adapters: no frozen weight."""
+
 
 def tiny_anchors(dim: int = 24, texts: tuple[str, ...] = CLASSES) -> Anchors:
     generator = torch.Generator().manual_seed(3)

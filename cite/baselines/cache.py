@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cite.atomic import write_bytes
-from cite.baselines.run import check_tables, get_method, predictions_of
+from cite.baselines.run import check_tables, get_method, predictions_of, run_baseline
 from cite.data.table import PatchTable
 from cite.errors import DataError
 from cite.evaluation.predictions import Predictions
@@ -40,16 +40,16 @@ def cached_baseline(
     """
     logger = logger or logging.getLogger(__name__)
     method = get_method(kind)
-    check_tables(train, test)
     if method.CACHE_VERSION is None:
-        return predictions_of(test, method.probabilities(train, test, progress))
+        return run_baseline(kind, train, test, progress)
+    check_tables(train, test)
     path = _path(kind, method.CACHE_VERSION, train, test)
     found = _load(path, test, logger)
     if found is not None:
         logger.info(f'baseline {kind}: from the cache ({path})')
         return found
     logger.info(f'baseline {kind}: {len(train)} training and {len(test)} test patches')
-    found = predictions_of(test, method.probabilities(train, test, progress))
+    found = run_baseline(kind, train, test, progress)
     _store(path, found, logger)
     return found
 

@@ -85,7 +85,7 @@ def read_csv(
     )
     if 'split' in values:
         for unit in ('slide', 'patient'):
-            _check_splits(unit, values.get(unit, []), values['split'], path)
+            refuse_torn(unit, values.get(unit, []), values['split'], path)
     if split is None:
         return table
     rows_of_split = np.array(values['split']) == split
@@ -121,7 +121,8 @@ def _labels(labels: list[str], lines: list[int], classes: Sequence[str], path: P
     return [index[label] for label in labels]
 
 
-def _check_splits(unit: str, members: list[str], splits: list[str], path: Path) -> None:
+def refuse_torn(unit: str, members: Sequence[str], splits: Sequence[str], path: Path) -> None:
+    """Raise `DataError` naming the members (slides, patients) whose rows are in several splits."""
     first: dict[str, str] = {}
     torn = [
         member

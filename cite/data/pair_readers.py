@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cite.data.captions import mask_grades as _masked
-from cite.data.csv_manifest import read_csv
+from cite.data.csv_manifest import read_csv, refuse_torn
 from cite.data.pairs import PairTable
 from cite.data.splits import VAL, Split
 from cite.data.table import PatchTable, some
@@ -51,7 +51,7 @@ def read_pairs_csv(
     slides = values.get('slide', values['file'])
     splits = values.get('split')
     if splits is not None:
-        _refuse_torn(path, slides, splits)
+        refuse_torn('slide', slides, splits, path)
     captions = [_masked(t) if mask_grades else t for t in values['caption']]
     table = PairTable(
         files=np.array(values['file']),
@@ -171,15 +171,3 @@ def _columns(path: Path, names: Mapping[str, str], needed: list[str]) -> dict[st
                 raise DataError(f'{path}, line {number}: no value in column {place[column]!r}')
             values[column].append(row[position])
     return values
-
-
-def _refuse_torn(path: Path, slides: Sequence[str], splits: Sequence[str]) -> None:
-    first: dict[str, str] = {}
-    torn = [
-        s for s, split in zip(slides, splits, strict=True) if first.setdefault(s, split) != split
-    ]
-    if torn:
-        raise DataError(
-            f'{path}: slides in more than one split, which would leak from training into '
-            f'evaluation: {some(dict.fromkeys(torn))}'
-        )

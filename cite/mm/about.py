@@ -50,7 +50,7 @@ def about_run(runner: Any) -> dict[str, Any]:
         'stain': stain_record(cfg),
         'checkpoint': runner.loading or None,
         'data': about_data(cfg) | ({'train': runner.trained_on} if runner.trained_on else {}),
-        'device': torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu',
+        'device': device_name(),
         'versions': versions(),
     }
     if isinstance(head, TextEmbeddingHead):
@@ -78,6 +78,11 @@ def headlines(about: Mapping[str, Any]) -> dict[str, Any]:
     parts.append(f'{about["trained_parameters"]:,} trained parameters, seed {about["seed"]}')
     title = f'{about["config"] or "run"}: {about["head"]} on {about["backbone"]}'
     return {'title': title, 'subtitle': '   ·   '.join(parts), 'about': dict(about)}
+
+
+def device_name() -> str:
+    """Of the GPU that computes, or 'cpu'."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu'
 
 
 def versions() -> dict[str, str]:

@@ -25,7 +25,7 @@ from cite.atomic import replacing, write_text
 from cite.encoders.text import TEXT_ENCODERS
 from cite.errors import CheckpointError, CiteError, ConfigError, ModelError
 from cite.frozen import trainable
-from cite.mm.about import about_run, headlines, settle_sizes, versions
+from cite.mm.about import about_run, device_name, headlines, settle_sizes, versions
 from cite.mm.checkpoint import (
     anchors_of_checkpoint,
     checkpoint_before,
@@ -255,9 +255,8 @@ class CiteRunner(Runner):
     def _log_env(self, env_cfg: dict[str, Any]) -> None:
         """mmengine prints pages; the config is in the run folder, and what computes fits on a line."""
         found = ', '.join(f'{name} {number}' for name, number in versions().items())
-        device = torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu'
         self.logger.info(
-            f'{found}; {self.world_size} x {device}, seed {self.seed}; run folder {self.work_dir}'
+            f'{found}; {self.world_size} x {device_name()}, seed {self.seed}; run folder {self.work_dir}'
         )
 
     def get_hooks_info(self) -> str:

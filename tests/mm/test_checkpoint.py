@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from tiny_models import CITE_STATE
 
 from cite.errors import CheckpointError
 from cite.mm.checkpoint import (
@@ -27,14 +28,7 @@ from cite.mm.launch import train
 def test_holds_what_trained_and_nothing_frozen(finished, read_checkpoint):
     path = finished / 'iter_8.pth'
     checkpoint = read_checkpoint(path)  # weights_only
-    assert set(checkpoint['state_dict']) == {
-        'backbone.tuning.prompt',
-        'backbone.tuning.initialized',
-        'neck.weight',
-        'neck.bias',
-        'head.anchors',
-        'head.temperature',
-    }
+    assert set(checkpoint['state_dict']) == CITE_STATE
     assert bool(checkpoint['state_dict']['backbone.tuning.initialized'])
     assert checkpoint['meta']['iter'] == 8
     assert len(checkpoint['random_state']) == 1

@@ -10,7 +10,6 @@ evaluation slides, so differences are paired. Prints one Markdown table.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import statistics
 from collections import Counter
@@ -18,9 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmengine.config import Config, ConfigDict
 
-from cite.data import few_shot_split, generator, read_patchgastric, write_split
+from cite.data import few_shot_split, generator, read_patchgastric, write_manifest, write_split
 from cite.data.synthetic import write_patchgastric
 from cite.encoders.zoo import get_card
 from cite.mm.launch import load_config, test, train
@@ -68,18 +68,17 @@ def write_splits(root: Path, k: int, seed: int) -> None:
     """The split of a seed, and beside it the k slides with the most patches of its training slides."""
     table, _ = read_patchgastric(root)
     folder = root / f'splits_{seed}'
-    write_split(table, few_shot_split(table, [k, 'all'], seed=seed), folder)
-    with (folder / 'train_all.csv').open(encoding='utf-8', newline='') as file:
-        rows = list(csv.DictReader(file))
-    patches = Counter(row['slide'] for row in rows)
-    chosen: set[str] = set()
-    for label in {row['label'] for row in rows}:
-        slides = sorted({row['slide'] for row in rows if row['label'] == label})
-        chosen.update(sorted(slides, key=lambda slide: -patches[slide])[:k])
-    with (folder / f'train_most_{k}.csv').open('w', encoding='utf-8', newline='') as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(row for row in rows if row['slide'] in chosen)
+    split = few_shot_split(table, [k, 'all'], seed=seed)
+    write_split(table, split, folder)
+    training = split.select(table, 'train_all')
+    patches = Counter(training.slides.tolist())
+    chosen = [
+        slide
+        for name in training.classes
+        for slide in sorted(training.slides_of(name), key=lambda slide: -patches[slide])[:k]
+    ]
+    most = training.subset(np.isin(training.slides, chosen))
+    write_manifest(most.sorted(), folder / f'train_most_{k}.csv', split='train')
 
 
 def augmented_at_test(cfg: Config, args: argparse.Namespace) -> None:
