@@ -49,6 +49,7 @@ EXTRAS = {
         'mypy>=1.14',
         'types-PyYAML',
         'types-tqdm',
+        'tifffile>=2024.8',  # reads the slides that are drawn, as a check
         'build>=1.2',
     ],
 }
@@ -86,7 +87,10 @@ if __name__ == '__main__':
         extras_require=EXTRAS,
         packages=[*find_packages(include=['cite', 'cite.*']), *config_packages()],
         package_dir={'cite.configs': 'configs'},
-        package_data={'': ['*.txt', '*.json', '*.safetensors', '*.md', '*.yaml', '*.yml']},
+        package_data={
+            '': ['*.txt', '*.json', '*.safetensors', '*.md', '*.yaml', '*.yml'],
+            'cite.encoders': ['tiny_tissue/*', 'tiny_tissue/text/*'],
+        },
         include_package_data=False,
         entry_points={'console_scripts': ['cite = cite.cli:main']},
         classifiers=[

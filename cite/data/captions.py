@@ -106,6 +106,19 @@ def mask_grades(text: str, words: Iterable[str] = GRADE_WORDS, mask: str = MASK)
     return re.sub(r'\s+([.,;:)])', r'\1', text.replace('( ', '('))
 
 
+def sample_sentences(rng: np.random.Generator, text: str) -> str:
+    """Some of a caption's sentences, in any order: a caption seldom says all that an image shows.
+
+    Each number of sentences, from one to all, is equally likely. A caption of one sentence stays.
+    """
+    sentences = _SENTENCE_END.split(text.strip())
+    if len(sentences) < 2:
+        return text
+    count = int(rng.integers(1, len(sentences) + 1))
+    return ' '.join(sentences[i] for i in rng.permutation(len(sentences))[:count])
+
+
+_SENTENCE_END = re.compile(r'(?<=[.!?])\s+')
 _HOLE = '\ue000'  # of Unicode's private use area, so no text has it
 _APART = r'[\s,;/–-]*'
 _ONE = rf'{_HOLE}(?:{_APART}(?:{_HOLE}|adenocarcinoma\b))*'

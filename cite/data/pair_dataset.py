@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypedDict
 
+import numpy as np
 from PIL import Image
 from torch.utils.data import Dataset
 
+from cite.data.captions import caption_group
 from cite.data.dataset import PatchDataset
 from cite.data.pairs import PairTable
+from cite.data.randomness import generator
 from cite.data.samplers import Draw
+
+_CAPTION = (
+    304  # purpose of the draw of a caption's words; see `cite.data.shards` for its neighbours
+)
+
+Reword = Callable[[np.random.Generator, str], str]
+"""A caption's augmentation, such as `cite.data.captions.sample_sentences`."""
 
 
 class PairItem(TypedDict):
@@ -28,16 +38,23 @@ class PairDataset(Dataset[PairItem]):
     Args:
         table: the pairs.
         transform: PIL image in RGB -> uint8 tensor 3 × H × W, e.g. `PatchTransform`.
-        seed: decides the draws of `transform`.
+        seed: decides the draws of `transform` and `reword`.
+        reword: augments captions. Texts are then grouped by what it made of them.
 
     Randomness is that of `PatchDataset`: a `Draw` is transformed under (seed, draw number), a plain row
     under (seed, row), whichever worker does it.
     """
 
     def __init__(
-        self, table: PairTable, transform: Callable[[Image.Image], Any], seed: int = 0
+        self,
+        table: PairTable,
+        transform: Callable[[Image.Image], Any],
+        seed: int = 0,
+        reword: Reword | None = None,
     ) -> None:
         self.table = table
+        self.seed = seed
+        self.reword = reword
         self._images = PatchDataset(table.patches(), transform, seed)
 
     def __len__(self) -> int:
@@ -50,9 +67,9 @@ class PairDataset(Dataset[PairItem]):
             DataError: the file is missing or does not decode.
         """
         item = self._images[key]
-        return PairItem(
-            image=item['image'],
-            caption=self.table.captions[item['index']],
-            group=item['label'],
-            index=item['index'],
-        )
+        caption, group = self.table.captions[item['index']], item['label']
+        if self.reword is not None:
+            number = key.number if isinstance(key, Draw) else key
+            caption = self.reword(generator(self.seed, _CAPTION, number), caption)
+            group = caption_group(caption)
+        return PairItem(image=item['image'], caption=caption, group=group, index=item['index'])

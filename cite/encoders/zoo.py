@@ -10,11 +10,11 @@ import difflib
 from pathlib import Path
 
 from cite.encoders.card import Card
-from cite.encoders.cards import clip, dinov2, vit
+from cite.encoders.cards import clip, dinov2, tiny_tissue, vit
 from cite.errors import ModelError
 
 CARDS: dict[str, Card] = {
-    card.name: card for family in (clip, dinov2, vit) for card in family.CARDS
+    card.name: card for family in (clip, dinov2, vit, tiny_tissue) for card in family.CARDS
 }
 
 

@@ -12,6 +12,7 @@ from cite.tuning.base import EMBED, TUNINGS
 from cite.tuning.visual_prompt import VisualPrompt
 
 if TYPE_CHECKING:
+    from cite.encoders.text.tower import TextTower
     from cite.encoders.towers.vit import VisionTower
 
 
@@ -50,7 +51,7 @@ class OriginalVisualPrompt(VisualPrompt):
     def first_stage(self) -> int:
         return EMBED if self.train_tower else super().first_stage
 
-    def attach(self, tower: VisionTower) -> None:
+    def attach(self, tower: VisionTower | TextTower) -> None:
         super().attach(tower)
         if self.half_prompt:
             self.prompt = torch.nn.Parameter(self.prompt.detach().half())

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import RUNNERS
 
 from cite.errors import ConfigError
+from cite.mm.base_runner import BaseRunner
 from cite.mm.messages import clear_errors
 from cite.mm.resolve import refuse_original
-from cite.mm.runner import CiteRunner
 from cite.paths import find_config
 
 OPTIONAL = (
@@ -94,13 +95,30 @@ def _refuse_original(file: Path) -> None:
     refuse_original(cfg)
 
 
-def train(cfg: Config, resume: str | bool = False) -> CiteRunner:
+def runner_of(cfg: Config) -> type[BaseRunner]:
+    """The class that `runner_type` names.
+
+    Raises:
+        ConfigError: It is none of cite's, which would train and save frozen weights too.
+    """
+    import cite.mm  # noqa: F401  # registers them
+
+    name = cfg.get('runner_type', 'CiteRunner')
+    found = RUNNERS.get(name)
+    if found is None or not issubclass(found, BaseRunner):
+        raise ConfigError(
+            f"runner_type must be 'CiteRunner' (classes) or 'ContrastRunner' (pairs), found {name!r}"
+        )
+    return found
+
+
+def train(cfg: Config, resume: str | bool = False) -> BaseRunner:
     """Trains; `resume` is True (the last checkpoint of the run folder) or a checkpoint file."""
     cfg.resume = bool(resume)
     if isinstance(resume, str):
         cfg.load_from = resume
     with clear_errors():
-        runner = CiteRunner.from_cfg(cfg)
+        runner: BaseRunner = runner_of(cfg).from_cfg(cfg)
         runner.train()
     return runner
 
@@ -109,4 +127,5 @@ def test(cfg: Config, checkpoint: str | None = None) -> dict[str, float]:
     """Evaluates on the test set; writes results.json and predictions.parquet into the run folder."""
     cfg.load_from = checkpoint
     with clear_errors():
-        return CiteRunner.from_cfg(cfg).test()
+        found: dict[str, float] = runner_of(cfg).from_cfg(cfg).test()
+    return found

@@ -15,7 +15,7 @@ from cite.mm.dataset import PatchBatchSampler
 
 @LOOPS.register_module()
 class CiteTrainLoop(IterBasedTrainLoop):
-    """mmengine's iteration loop over a sampler that can start anywhere.
+    """mmengine's iteration loop over a sampler, or a stream, that can start anywhere.
 
     A batch and its augmentation are functions of (seed, iteration), so a resumed run tells the sampler
     where to start. mmengine's own loop draws, and so decodes, every past batch once more, and starts
@@ -40,13 +40,17 @@ class CiteTrainLoop(IterBasedTrainLoop):
             raise ConfigError(
                 f'max_iters and val_interval must be at least 1, found {max_iters}, {val_interval}'
             )
-        if not isinstance(self.dataloader.batch_sampler, PatchBatchSampler):
+        self._max_iters = int(max_iters)
+        if isinstance(self.dataloader.batch_sampler, PatchBatchSampler):
+            self._start = self.dataloader.batch_sampler.set_start
+            self.dataloader.batch_sampler.num_iters = self._max_iters  # fetch ahead, no further
+        elif hasattr(self.dataloader.dataset, 'set_start'):
+            self._start = self.dataloader.dataset.set_start
+        else:
             raise ConfigError(
                 "train_dataloader.sampler must be dict(type='PatchSampler'), found "
                 f'{type(self.dataloader.sampler).__name__}'
             )
-        self._max_iters = int(max_iters)
-        self.dataloader.batch_sampler.num_iters = self._max_iters  # workers fetch ahead, no further
         self._max_epochs = 1
         self._epoch = 0
         self._iter = 0
@@ -58,7 +62,7 @@ class CiteTrainLoop(IterBasedTrainLoop):
     def run(self) -> Any:
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
-        self.dataloader.batch_sampler.set_start(self._iter)
+        self._start(self._iter)
         with torch.random.fork_rng(devices=[]):  # starting workers draws a number
             batches = iter(self.dataloader)
         while self._iter < self._max_iters and not self.stop_training:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -33,6 +33,19 @@ class CiteOptimWrapper(OptimWrapper):
     def backward(self, loss: Tensor, **kwargs: Any) -> None:
         self.scaler.scale(loss).backward(**kwargs)
         self._inner_count += 1
+
+    def update_by(self, backward: Callable[[Callable[[Tensor], Tensor]], None]) -> None:
+        """As `update_params`, for a model that runs its backward pass itself.
+
+        Args:
+            backward: Is given what scales a loss (for fp16, and for accumulation), and leaves gradients
+                behind.
+        """
+        backward(lambda loss: self.scaler.scale(self.scale_loss(loss)))
+        self._inner_count += 1
+        if self.should_update():
+            self.step()
+            self.zero_grad()
 
     def step(self, **kwargs: Any) -> None:
         if self.clip_grad_kwargs:

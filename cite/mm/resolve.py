@@ -43,18 +43,18 @@ def resolve(cfg: Config, device: str) -> Config:
     cfg = deepcopy(cfg)
     refuse_original(cfg)
     _require(cfg)
-    _runner(cfg)
-    _schedule(cfg)
+    settle_runner(cfg)
+    settle_schedule(cfg)
     _baselines(cfg)
     card = get_card(cfg.model.backbone.model)
     _model(cfg, card, device)
-    for name, loader in _loaders(cfg):
-        _loader(loader, training=name == 'train_dataloader', device=device)
-        _pipeline(loader.dataset, card, cfg.model.backbone.image_size)
+    for name, loader in loaders(cfg):
+        settle_loader(loader, training=name == 'train_dataloader', device=device)
+        settle_pipeline(loader.dataset, card, cfg.model.backbone.image_size)
         settle_dataset(cfg, name)
         if name == 'train_dataloader':
             loader.dataset.setdefault('seed', cfg.randomness.seed)
-    _optimizer(cfg)
+    settle_optimizer(cfg)
     _evaluators(cfg)
     return cfg
 
@@ -79,7 +79,7 @@ def refuse_original(cfg: Config) -> None:
     if isinstance(data, ConfigDict) and 'samples_per_gpu' in data:
         found.append('data.samples_per_gpu')
     parts = {'model': cfg.get('model')} | {
-        name: loader.get('dataset') for name, loader in _loaders(cfg)
+        name: loader.get('dataset') for name, loader in loaders(cfg)
     }
     parts |= {f'model.{name}': (parts['model'] or {}).get(name) for name in ('backbone', 'head')}
     for name, part in parts.items():
@@ -104,7 +104,12 @@ def _require(cfg: Config) -> None:
         cfg.load_from = None  # `mim test` insists on a checkpoint; zero-shot has none
 
 
-def _runner(cfg: Config) -> None:
+def settle_runner(cfg: Config) -> None:
+    """Seed, loops and log of a config, filled in in place.
+
+    Raises:
+        ConfigError: Training that does not count iterations.
+    """
     cfg.setdefault('randomness', ConfigDict())
     if cfg.randomness.get('seed') is None:  # mmengine would draw one
         cfg.randomness.seed = 0
@@ -124,17 +129,23 @@ def _runner(cfg: Config) -> None:
     cfg.setdefault('log_processor', ConfigDict(by_epoch=False))
 
 
-def _schedule(cfg: Config) -> None:
-    """A cosine that names no end falls until the end of the training."""
+def settle_schedule(cfg: Config) -> None:
+    """Learning rate schedules, fitted in place to the length of the training.
+
+    A cosine that names no end falls until the end; what would begin behind the end is left out.
+    """
     schedulers = cfg.get('param_scheduler') or ()
-    for scheduler in [schedulers] if isinstance(schedulers, ConfigDict) else schedulers:
+    if cfg.get('train_cfg') is None or not schedulers:
+        return
+    length = cfg.train_cfg.max_iters
+    several = not isinstance(schedulers, ConfigDict)
+    acting = [s for s in (schedulers if several else [schedulers]) if s.get('begin', 0) < length]
+    for scheduler in acting:
         endless = scheduler.get('T_max') is None and scheduler.get('end') is None
-        if (
-            scheduler.get('type') == 'CosineAnnealingLR'
-            and endless
-            and cfg.get('train_cfg') is not None
-        ):
-            scheduler.setdefault('T_max', cfg.train_cfg.max_iters - scheduler.get('begin', 0))
+        if scheduler.get('type') == 'CosineAnnealingLR' and endless:
+            scheduler.setdefault('T_max', length - scheduler.get('begin', 0))
+    if several:
+        cfg.param_scheduler = acting
 
 
 def _baselines(cfg: Config) -> None:
@@ -158,7 +169,7 @@ def _model(cfg: Config, card: Card, device: str) -> None:
         raise ConfigError(
             f"model.classes {list(model.classes)} differ from the data set's {classes}"
         )
-    wanted = 'auto' if _amp_asked(cfg) else model.get('precision', 'auto')
+    wanted = 'auto' if settle_amp(cfg) else model.get('precision', 'auto')
     model.precision = settle_precision(wanted, device)
     encoder = model.head.get('text_encoder')
     if isinstance(encoder, str):
@@ -169,7 +180,7 @@ def _model(cfg: Config, card: Card, device: str) -> None:
     model.backbone.setdefault('image_size', card.image_size)
 
 
-def _amp_asked(cfg: Config) -> bool:
+def settle_amp(cfg: Config) -> bool:
     """`--amp` of mmpretrain's tools means autocast where there is no GPU either."""
     asked = False
     wrapper = cfg.get('optim_wrapper')
@@ -185,7 +196,7 @@ def _amp_asked(cfg: Config) -> bool:
 
 
 def _classes(cfg: Config) -> tuple[str, ...]:
-    found = {name: tuple(loader.dataset.get('classes') or ()) for name, loader in _loaders(cfg)}
+    found = {name: tuple(loader.dataset.get('classes') or ()) for name, loader in loaders(cfg)}
     named = {name: classes for name, classes in found.items() if classes}
     if not named:
         raise ConfigError(
@@ -197,29 +208,33 @@ def _classes(cfg: Config) -> tuple[str, ...]:
     return next(iter(named.values()))
 
 
-def _loaders(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
+def loaders(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
+    """The loaders that a config has, by key."""
     for name in LOADERS:
         if cfg.get(name) is not None:
             yield name, cfg[name]
 
 
-def _loader(loader: ConfigDict, training: bool, device: str) -> None:
+def settle_loader(
+    loader: ConfigDict, training: bool, device: str, sampler: str = 'PatchSampler'
+) -> None:
+    """Fills in, in place, workers, collation and sampling of a loader."""
     loader.setdefault('num_workers', 2)
     loader['collate_fn'] = ConfigDict(type='default_collate')
     # both are set by mmpretrain's train.py, whether they can be had or not
     loader['persistent_workers'] = bool(loader.num_workers) and not training
     loader['pin_memory'] = device == 'cuda' and loader.get('pin_memory', True)
     if training:
-        loader.setdefault('sampler', ConfigDict(type='PatchSampler'))
+        loader.setdefault('sampler', ConfigDict(type=sampler))
         kind = loader.sampler.get('type')
-        sampler = DATA_SAMPLERS.get(kind) if isinstance(kind, str) else kind
-        if sampler is not None and hasattr(sampler, 'batch_sampler'):
-            loader.batch_sampler = ConfigDict(type=sampler.batch_sampler)
+        found = DATA_SAMPLERS.get(kind) if isinstance(kind, str) else kind
+        if found is not None and hasattr(found, 'batch_sampler'):
+            loader.batch_sampler = ConfigDict(type=found.batch_sampler)
     else:
         loader.setdefault('sampler', ConfigDict(type='DefaultSampler', shuffle=False))
 
 
-def _pipeline(dataset: ConfigDict, card: Card, size: int) -> None:
+def settle_pipeline(dataset: ConfigDict, card: Card, size: int) -> None:
     """Every patch reaches the tower in its size, by its authors' way unless another is asked for."""
     pipeline = list(dataset.get('pipeline') or ())
     if not any(step.get('type') == 'ResizePatch' for step in pipeline):
@@ -234,7 +249,8 @@ def _pipeline(dataset: ConfigDict, card: Card, size: int) -> None:
     dataset.pipeline = pipeline
 
 
-def _optimizer(cfg: Config) -> None:
+def settle_optimizer(cfg: Config) -> None:
+    """The wrapper and the parameter groups of the optimiser, filled in in place."""
     wrapper = cfg.get('optim_wrapper')
     if wrapper is None:
         return

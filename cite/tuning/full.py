@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cite.tuning.base import EMBED, TUNINGS, Tuning
 
 if TYPE_CHECKING:
+    from cite.encoders.text.tower import TextTower
     from cite.encoders.towers.vit import VisionTower
 
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 class FullFineTuning(Tuning):
     """Unfreezes the whole tower. The adapter then holds a copy of every weight."""
 
-    def attach(self, tower: VisionTower) -> None:
+    def attach(self, tower: VisionTower | TextTower) -> None:
         tower.unfreeze()
 
     @property

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from cite.errors import ConfigError
-from cite.tuning.base import TUNINGS, Tuning
+from cite.tuning.base import TUNINGS, Tuning, vision_only
+from cite.tuning.blocks import block_numbers
 
 if TYPE_CHECKING:
+    from cite.encoders.text.tower import TextTower
     from cite.encoders.towers.vit import VisionTower
 
 INITS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -73,7 +75,8 @@ class VisualPrompt(Tuning):
         self._n_prefix = 0
         self._pending = False
 
-    def attach(self, tower: VisionTower) -> None:
+    def attach(self, tower: VisionTower | TextTower) -> None:
+        tower = vision_only(self, tower)
         blocks = _block_numbers(self.layers, tower.depth)
         self.check_length(tower)
         self._rows = {block: row for row, block in enumerate(blocks)}
@@ -144,23 +147,11 @@ class VisualPrompt(Tuning):
 
 
 def _block_numbers(layers: str | int | Sequence[int], depth: int) -> list[int]:
-    """The listed blocks in order, without repeats; negative numbers count from the end."""
     if layers == 'shallow':
         return [0]
     if layers == 'deep':
         return list(range(depth))
-    numbers = [layers] if isinstance(layers, int) else layers
-    if isinstance(numbers, str) or not all(isinstance(n, int) for n in numbers) or not numbers:
-        raise ConfigError(
-            f"VisualPrompt: layers must be 'shallow', 'deep' or block numbers, found {layers!r}"
-        )
-    outside = [n for n in numbers if not -depth <= n < depth]
-    if outside:
-        raise ConfigError(
-            f'VisualPrompt: layers {outside} are outside a tower of {depth} blocks '
-            f'(0 to {depth - 1})'
-        )
-    return sorted({n % depth for n in numbers})
+    return block_numbers('VisualPrompt: layers', "'shallow', 'deep'", layers, depth)
 
 
 def _after_load(prompt: nn.Module, _incompatible_keys: object) -> None:

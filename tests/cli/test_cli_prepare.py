@@ -172,10 +172,10 @@ def test_full_disk_leaves_no_half_file(tmp_path, monkeypatch, capsys):
 
 
 def test_interrupted_drawing_goes_on(drawn, tmp_path, monkeypatch, capsys):
-    from cite.data.synthetic import dataset
+    from cite.data.synthetic import drawing as module
 
     root = tmp_path / 'set'
-    drawing = dataset._draw_slide
+    drawing = module.draw_patches
     done = []
 
     def until_interrupted(task):
@@ -184,7 +184,7 @@ def test_interrupted_drawing_goes_on(drawn, tmp_path, monkeypatch, capsys):
         done.append(task)
         return drawing(task)
 
-    monkeypatch.setattr(dataset, '_draw_slide', until_interrupted)
+    monkeypatch.setattr(module, 'draw_patches', until_interrupted)
     assert main(['prepare', 'synthetic', str(root), *SYNTHETIC]) == 130
     assert capsys.readouterr().err == 'cite prepare: interrupted\n'
     assert not (root / 'captions.csv').exists()

@@ -36,6 +36,10 @@ def test_text_follows_the_attributes() -> None:
     assert all('single cells' in t for t in texts(gland_share=0.0, solid=False))
     assert any('Inflammatory' in t for t in texts(inflammation=9.0))
     assert not any('Inflammatory' in t for t in texts(inflammation=1.0))
+    assert any('Necrosis' in t for t in texts(necrosis=0.3))
+    assert not any('Necrosis' in t for t in texts(necrosis=0.0))
+    assert any('Mitotic figures' in t for t in texts(mitoses=4.0))
+    assert not any('itotic' in t for t in texts(mitoses=1.0))
 
 
 def test_phrasings_vary() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cite.data.randomness import generator
+from cite.data.synthetic import tissue
 from cite.data.synthetic.attributes import Attributes, Grade, draw_patch
 from cite.data.synthetic.noise import smooth_noise
 from cite.data.synthetic.stain import develop, draw_stain
@@ -83,6 +84,44 @@ def test_any_size(grade: Grade, size: int) -> None:
     patch = open_slide(1, grade, 1).patch(0, size)
     assert patch.shape == (size, size, 3)
     assert patch.dtype == np.uint8
+
+
+def test_a_patch_is_drawn_from_its_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+    slide = open_slide(4, Grade.POORLY, 1)
+    wanted = slide.patch_attributes(3)
+    drawn: list[Attributes] = []
+
+    def watched(rng: object, shown: Attributes, *rest: object) -> None:
+        drawn.append(shown)
+
+    monkeypatch.setattr(tissue, 'draw_section', watched)
+    slide.patch(3, 64)
+    slide.patch(3, 300)
+    assert drawn == [wanted, wanted]
+    assert slide.patch_attributes(2) != wanted
+
+
+def test_glass_is_bare_where_the_attributes_say() -> None:
+    for number in range(40):
+        slide = open_slide(0, Grade.MODERATELY, number)
+        shown = slide.patch_attributes(0)
+        if shown.bare:
+            glass = slide.patch(0, 96).min(-1) > slide.stain.light.min() - 15
+            assert glass.mean() > 0.9 * shown.bare
+            return
+    raise AssertionError('no patch at the edge among 40')
+
+
+@pytest.mark.parametrize('grade', Grade)
+def test_a_region_is_tissue_with_glass_all_round(grade: Grade) -> None:
+    slide = open_slide(0, grade, 0)
+    region = slide.region(512)
+    assert region.shape == (512, 512, 3)
+    np.testing.assert_array_equal(region, open_slide(0, grade, 0).region(512))
+    border = np.concatenate([region[:3], region[-3:], *np.split(region, [3, 509], 1)[::2]], None)
+    assert border.min() > slide.stain.light.min() - 30
+    stained = (region.min(-1) < slide.stain.light.min() - 30).mean()
+    assert 0.15 < stained < 0.75
 
 
 def test_beer_lambert_without_dye_is_the_light() -> None:

@@ -265,7 +265,7 @@ def test_validation_in_training(tiny, tmp_path):
 
 
 def test_probe_of_the_run_folder_leaves_nothing(tmp_path):
-    cite.mm.runner._check_writable(tmp_path / 'new' / 'run')
+    cite.mm.base_runner._check_writable(tmp_path / 'new' / 'run')
     assert list((tmp_path / 'new' / 'run').iterdir()) == []
 
 

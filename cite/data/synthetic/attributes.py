@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 import numpy as np
 
@@ -23,6 +23,19 @@ class Grade(IntEnum):
     POORLY = 2
 
 
+class Artefact(Enum):
+    """What goes wrong in cutting, mounting and scanning; the value is the term for it."""
+
+    NONE = 'none'
+    FOLD = 'tissue fold'
+    BLUR = 'out of focus'
+    PEN = 'pen mark'
+    BUBBLE = 'air bubble'
+    TEAR = 'tear'
+    KNIFE = 'knife lines'
+
+
+ARTEFACT_RATE = 0.12  # of patches
 _CENTRE = {Grade.WELL: 0.83, Grade.MODERATELY: 0.54, Grade.POORLY: 0.18}
 
 
@@ -33,7 +46,9 @@ class Attributes:
     grade: Grade
     solid: bool  # how tumour without glands grows: in sheets, or as single cells and cords
     differentiation: float
-    tumour_share: float  # of the patch's area
+    tumour_share: float  # of the tissue's area
+    necrosis: float  # share of the tumour's area that is dead
+    mitoses: float  # figures per 300 x 300 pixels; a whole number in a patch
     gland_share: float  # of the tumour that forms glands at all
     gland_radius: float
     irregularity: float  # of the glands' outline; 0 is round
@@ -52,28 +67,30 @@ class Attributes:
     oedema: float  # clefts between the fibres
     secretion: float  # share of the lumina's area that holds some
     bare: float  # share of the patch beyond the tissue's edge
+    artefact: Artefact
 
 
 def draw_slide(rng: np.random.Generator, grade: Grade, solid: bool) -> Attributes:
     """Draw the attributes of one slide; `solid` is used where tumour grows without glands."""
     differentiation = float(np.clip(rng.normal(_CENTRE[grade], 0.08), 0, 1))
-    independent = {
-        'tumour_share': rng.uniform(0.4, 0.9),
-        'signet': rng.uniform(0.0, 0.5) * (not solid),
-        'inflammation': rng.gamma(2.0, 2.2),
-        'fibrosis': rng.uniform(0.35, 0.75),
-        'waviness': rng.uniform(1.5, 6.0),
-        'oedema': rng.uniform(0.0, 1.0),
-        'secretion': rng.beta(0.8, 1.2),
-        'bare': 0.0,
-    }
+    loss = 1 - differentiation
+    marked, necrotic = rng.random() < 0.35, rng.random() < 0.15 + 0.35 * loss
     return Attributes(
         grade=grade,
         solid=solid,
         differentiation=differentiation,
         **_architecture(rng, differentiation),
         **_nuclei(rng, differentiation, solid),
-        **independent,
+        **_stroma(rng),
+        tumour_share=rng.uniform(0.4, 0.9),
+        necrosis=rng.uniform(0.15, 0.5) * necrotic,
+        # counts follow the grade loosely: the scatter of a gamma of shape 1.3 is near its mean
+        mitoses=rng.gamma(1.3, (0.4 + 2.8 * loss**1.5) / 1.3),
+        signet=rng.uniform(0.0, 0.5) * (not solid),
+        inflammation=rng.uniform(8, 18) if marked else rng.uniform(0.4, 5.0),
+        secretion=rng.beta(0.8, 1.2),
+        bare=0.0,
+        artefact=Artefact.NONE,
     )
 
 
@@ -83,18 +100,44 @@ def draw_patch(rng: np.random.Generator, slide: Attributes) -> Attributes:
     share = slide.tumour_share + rng.normal(0, 0.12)
     if rng.random() < 1 / 7:
         share = rng.uniform(0.05, 0.3)
-    changed: dict[str, float] = {
-        'differentiation': differentiation,
-        **_architecture(rng, differentiation),
+    share = float(np.clip(share, 0.05, 0.97))
+    necrotic = slide.necrosis > 0 and share > 0.3 and rng.random() < 0.65
+    kinds = [kind for kind in Artefact if kind is not Artefact.NONE]
+    spoilt, kind = rng.random() < ARTEFACT_RATE, kinds[int(rng.integers(len(kinds)))]
+    return dataclasses.replace(
+        slide,
+        differentiation=differentiation,
+        **_architecture(rng, differentiation),  # type: ignore[arg-type]
         # nuclei are much the same all over a tumour; its architecture is not
-        'nuclear_length': slide.nuclear_length * rng.normal(1, 0.03),
-        'tumour_share': float(np.clip(share, 0.05, 0.97)),
-        'inflammation': slide.inflammation * rng.gamma(2.0, 0.5),
-        'oedema': float(np.clip(slide.oedema + rng.normal(0, 0.15), 0, 1)),
-        'secretion': float(np.clip(slide.secretion + rng.normal(0, 0.2), 0, 1)),
-        'bare': float(rng.uniform(0.03, 0.35)) if rng.random() < 1 / 10 else 0.0,
+        nuclear_length=slide.nuclear_length * rng.normal(1, 0.03),
+        tumour_share=share,
+        necrosis=float(np.clip(slide.necrosis * rng.normal(1, 0.3), 0.12, 0.6))
+        if necrotic
+        else 0.0,
+        mitoses=float(rng.poisson(expected_mitoses(slide, share)) if share > 0.15 else 0),
+        inflammation=slide.inflammation * rng.gamma(8.0, 1 / 8),
+        oedema=float(np.clip(slide.oedema + rng.normal(0, 0.05), 0, 1)),
+        secretion=float(np.clip(slide.secretion + rng.normal(0, 0.2), 0, 1)),
+        bare=float(rng.uniform(0.03, 0.35)) if rng.random() < 1 / 10 else 0.0,
+        artefact=kind if spoilt else Artefact.NONE,
+    )
+
+
+def expected_mitoses(slide: Attributes, share: float) -> float:
+    """Figures to expect in a patch of 300 pixels whose tumour takes `share` of it."""
+    return slide.mitoses * share / 0.7  # the attribute is of a patch with a usual share
+
+
+def _stroma(rng: np.random.Generator) -> dict[str, float]:
+    """Fibrous, loose or oedematous: three kinds that differ, each with scatter of its own."""
+    dense, clefts = (((0.6, 0.85), (0, 0.4)), ((0.28, 0.46), (0.1, 0.45)), ((0.28, 0.5), (0.7, 1)))[
+        int(rng.integers(3))
+    ]
+    return {
+        'fibrosis': rng.uniform(*dense),
+        'oedema': rng.uniform(*clefts),
+        'waviness': rng.uniform(1.5, 6.0),
     }
-    return dataclasses.replace(slide, **changed)  # type: ignore[arg-type]
 
 
 def _architecture(rng: np.random.Generator, differentiation: float) -> dict[str, float]:

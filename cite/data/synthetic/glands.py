@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from cite.data.synthetic.attributes import Attributes
 from cite.data.synthetic.noise import Field
+from cite.data.synthetic.terms import CRIBRIFORM
 
 ANGLES = 96
 TURN = np.arange(ANGLES, dtype=np.float32) * np.float32(2 * np.pi / ANGLES)
@@ -87,8 +88,10 @@ def place_glands(rng: np.random.Generator, patch: Attributes, region: Field) -> 
     size = region.shape[0]
     limit = max(60, round(240 * size * size / 9e4))
     glands: list[Gland] = []
-    placed: list[tuple[float, float, float]] = []
-    throws = rng.uniform(-0.08 * size, 1.08 * size, (limit, 2))
+    room = _Room(patch.crowding, 2 * 1.7 * patch.gland_radius)
+    margin = min(0.08 * size, 24)
+    throws = rng.uniform(-margin, size + margin, (limit, 2))
+    throws[0] = _middle(region)  # however little tumour there is, it shows a gland
     scatter = rng.normal(0, 0.06 + 0.4 * patch.irregularity, limit)
     # later throws are smaller and find the gaps
     radii = patch.gland_radius * np.clip(np.linspace(1.15, 0.7, limit) + scatter, 0.5, 1.7)
@@ -96,16 +99,49 @@ def place_glands(rng: np.random.Generator, patch: Attributes, region: Field) -> 
     column, row = np.clip(throws.T, 0, size - 1).astype(int)
     inside = region[row, column] > 0
     for (x, y), radius, fate in zip(throws[inside], radii[inside], fates[inside], strict=True):
-        if any(hypot(x - a, y - b) < patch.crowding * (radius + c) for a, b, c in placed):
+        if not room.take(x, y, radius):
             continue
-        placed.append((x, y, radius))
         if fate < patch.gland_share:
-            glands.append(_gland(rng, patch, x, y, radius))
+            # turns, not chance: the first gland of a cribriform tumour always is one
+            turn = len(glands) * patch.cribriform
+            fused = patch.cribriform > CRIBRIFORM and turn % 1 < patch.cribriform
+            glands.append(_gland(rng, patch, x, y, radius, fused))
     return glands
 
 
-def _gland(rng: np.random.Generator, patch: Attributes, x: float, y: float, radius: float) -> Gland:
-    if rng.random() < patch.cribriform:
+class _Room:
+    """Circles that keep apart; a grid of cells spares comparing each with all."""
+
+    def __init__(self, crowding: float, cell: float) -> None:
+        self._crowding, self._cell = crowding, cell
+        self._placed: dict[tuple[int, int], list[tuple[float, float, float]]] = {}
+
+    def take(self, x: float, y: float, radius: float) -> bool:
+        """Place a circle unless it is too near to one before it."""
+        column, row = int(x // self._cell), int(y // self._cell)
+        for i in (column - 1, column, column + 1):
+            for j in (row - 1, row, row + 1):
+                for a, b, c in self._placed.get((i, j), ()):
+                    if hypot(x - a, y - b) < self._crowding * (radius + c):
+                        return False
+        self._placed.setdefault((column, row), []).append((x, y, radius))
+        return True
+
+
+def _middle(region: Field) -> tuple[int, int]:
+    """Column and row of the region's deepest point, away from the patch's border."""
+    size = region.shape[0]
+    border = min(30, size // 4)
+    row, column = divmod(
+        int(region[border : size - border, border : size - border].argmax()), size - 2 * border
+    )
+    return column + border, row + border
+
+
+def _gland(
+    rng: np.random.Generator, patch: Attributes, x: float, y: float, radius: float, fused: bool
+) -> Gland:
+    if fused:
         radius *= 1.35
         outer = outline(rng, x, y, radius, patch.irregularity)
         count = int(rng.integers(3, 7))

@@ -81,12 +81,17 @@ def fibroblasts(rng: np.random.Generator, size: int, stroma: Stroma) -> Ellipses
     return ellipses(x, y, long, rng.uniform(1.3, 2.3, count), angle, rng.uniform(0.6, 1.0, count))
 
 
-def inflammatory_cells(rng: np.random.Generator, size: int, patch: Attributes) -> Ellipses:
-    """Lymphocytes: small, round, dark; part of them in clusters."""
+def inflammatory_cells(rng: np.random.Generator, patch: Attributes, depth: Field) -> Ellipses:
+    """Lymphocytes: small, round, dark; part of them in clusters, outside what `depth` holds."""
+    size = depth.shape[0]
     count = rng.poisson(patch.inflammation * size * size / 1e4)
     x, y = rng.uniform(-10, size + 10, (2, count))
-    centres = rng.uniform(0, size, (2, 3))
-    herd = rng.integers(0, 3, count)
+    herds = max(3, round(3 * size * size / 9e4))
+    centres = rng.uniform(0, size, (2, 6 * herds))
+    column, row = centres.astype(int)
+    # clusters that fell on tumour would be lost
+    centres = centres[:, np.argsort(depth[row, column] > -3, kind='stable')]
+    herd = rng.integers(0, herds, count)
     near = rng.random(count) < 0.5
     x = np.where(near, centres[0, herd] + rng.normal(0, 28, count), x)
     y = np.where(near, centres[1, herd] + rng.normal(0, 28, count), y)

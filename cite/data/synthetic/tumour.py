@@ -15,8 +15,9 @@ from cite.data.synthetic.stamps import Ellipses, ellipses, join, outside, pixel
 
 @dataclass(frozen=True)
 class Tumour:
-    """Depth fields (pixels inside epithelium, inside a lumen) and the tumour's cells."""
+    """Depth fields (pixels inside the tumour, epithelium, a lumen) and the tumour's cells."""
 
+    region: Field
     depth: Field
     lumen: Field
     nuclei: Ellipses
@@ -24,10 +25,16 @@ class Tumour:
     vacuoles: Ellipses  # mucin in those cells
 
 
-def grow(rng: np.random.Generator, patch: Attributes, size: int) -> Tumour:
-    """Lay out the tumour of one patch of `size` pixels."""
-    relief = smooth_noise(rng, size, 130) + 0.3 * smooth_noise(rng, size, 40)
-    shore = np.float32(np.quantile(relief[::4, ::4], 1 - patch.tumour_share))
+def grow(
+    rng: np.random.Generator, patch: Attributes, size: int, tissue: Field | None = None
+) -> Tumour:
+    """Lay out the tumour of one patch of `size` pixels; `tissue` is 0 on bare glass."""
+    relief = smooth_noise(rng, size, max(130, size / 8)) + 0.3 * smooth_noise(rng, size, 40)
+    sample = relief[::4, ::4]
+    if tissue is not None:
+        sample = sample[tissue[::4, ::4] > 0.5]
+        relief -= 4 * (1 - tissue)
+    shore = np.float32(np.quantile(sample, 1 - patch.tumour_share))
     region = (relief - shore) * np.float32(80)
     depth = np.full((size, size), OUTSIDE, np.float32)
     lumen = depth.copy()
@@ -41,12 +48,12 @@ def grow(rng: np.random.Generator, patch: Attributes, size: int) -> Tumour:
         _add_sheets(rng, region, loose, depth)
     within = _epithelial_nuclei(rng, patch, built, depth, lumen)
     if patch.solid or loose <= 0.1:
-        return Tumour(depth, lumen, within, within[:0], within[:0])
+        return Tumour(region, depth, lumen, within, within[:0], within[:0])
     single = _single_nuclei(rng, patch, loose, size)
     column, row = pixel(single, size)
     single = nuclei.thin(single[(region[row, column] > 0) & (depth[row, column] < -5)], 1.0)
     single, bodies, vacuoles = _single_cells(rng, patch, single)
-    return Tumour(depth, lumen, join([within, single]), bodies, vacuoles)
+    return Tumour(region, depth, lumen, join([within, single]), bodies, vacuoles)
 
 
 def _add_sheets(rng: np.random.Generator, region: Field, loose: float, depth: Field) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from cite.errors import ConfigError
 from cite.registry import Registry
+
+if TYPE_CHECKING:
+    from cite.encoders.text.tower import TextTower
+    from cite.tuning.base import Tuning
 
 TEXT_ENCODERS = Registry('text encoder', 'cite.encoders.text')
 
@@ -32,6 +36,15 @@ class FrozenTextEncoder:
         Raises:
             ConfigError: No list of texts, an empty text, or one longer than the model takes.
             ModelError: The model cannot be had, or lacks weights that would be needed.
+        """
+        raise NotImplementedError
+
+    def tower(self, tuning: Mapping[str, Any] | Tuning | None = None) -> TextTower:
+        """The encoder as a module that takes part in training, with what tunes it; loaded anew.
+
+        Raises:
+            ConfigError: An unknown tuning, or one that a text tower has no place for.
+            ModelError: The model cannot be had.
         """
         raise NotImplementedError
 

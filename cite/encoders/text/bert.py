@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from cite.encoders.text import random_bert
-from cite.encoders.text.base import (
-    TEXT_ENCODERS,
-    FrozenTextEncoder,
-    check_lengths,
-    check_texts,
-)
+from cite.encoders.text.base import TEXT_ENCODERS, FrozenTextEncoder, check_texts
 from cite.encoders.text.hub import (
     cached_first,
     explain_missing,
@@ -23,26 +18,35 @@ from cite.encoders.text.hub import (
     identity,
     read_json,
 )
+from cite.encoders.text.tower import Pool, TextTower, Tokens
 from cite.encoders.text.zoo import TEXT_CARDS, find_text_card
 from cite.errors import ConfigError, ModelError
+from cite.tuning.base import TUNINGS, Tuning
 
 logger = logging.getLogger(__name__)
 
 
-def _cls(hidden: Tensor, mask: Tensor) -> Tensor:
-    return hidden[:, 0]
+def _pooler(output: Any, tokens: Tokens) -> Tensor:
+    """The model's own trained layer on CLS."""
+    pooled: Tensor = output.pooler_output
+    return pooled
 
 
-def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
-    weight = mask.unsqueeze(-1).to(hidden)
+_pooler.uses_pooler = True  # type: ignore[attr-defined]
+
+
+def _cls(output: Any, tokens: Tokens) -> Tensor:
+    first: Tensor = output.last_hidden_state[:, 0]
+    return first
+
+
+def _mean(output: Any, tokens: Tokens) -> Tensor:
+    hidden: Tensor = output.last_hidden_state
+    weight = tokens['attention_mask'].unsqueeze(-1).to(hidden)
     return (hidden * weight).sum(1) / weight.sum(1)
 
 
-POOLINGS: dict[str, Callable[[Tensor, Tensor], Tensor] | None] = {
-    'pooler_output': None,  # the model's own trained layer on CLS
-    'cls': _cls,
-    'mean': _mean,
-}
+POOLINGS: dict[str, Pool] = {'pooler_output': _pooler, 'cls': _cls, 'mean': _mean}
 
 
 @TEXT_ENCODERS.register
@@ -56,6 +60,8 @@ class TextEncoder(FrozenTextEncoder):
         revision: Commit, tag or branch on the hub.
         max_length: Longest text in tokens; default: what the model takes. Longer texts are an error.
         trust_remote_code: Lets the hub's own Python code run. Off unless you set it.
+        pretrained: False takes the architecture and the tokenizer, and random weights from a fixed seed,
+            for what is to be trained from nothing.
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class TextEncoder(FrozenTextEncoder):
         revision: str | None = None,
         max_length: int | None = None,
         trust_remote_code: bool = False,
+        pretrained: bool = True,
     ) -> None:
         if pooling not in (*POOLINGS, 'auto'):
             raise ConfigError(
@@ -72,24 +79,28 @@ class TextEncoder(FrozenTextEncoder):
             )
         card = find_text_card(model)
         self.model = model
-        self.source = card.hub if card and card.hub else model
+        self.source = str(card.hub or card.folder or model) if card else model
         self.pooling = pooling
         self.revision = revision
         self.max_length = max_length
         self.trust_remote_code = trust_remote_code
+        self.pretrained = pretrained
         self._declared = card.pooling if card else None
+        self._packed = card is not None and card.folder is not None
         self._loaded: tuple[Any, Any, str] | None = None
 
     def settings(self) -> dict[str, Any]:
         return {
             'type': type(self).__name__,
-            'model': identity(self.source),
+            # what comes with the library is called by its name, wherever that is installed
+            'model': self.model if self._packed else identity(self.source),
             'revision': self.revision,
             'pooling': self.pooling,
+            **({} if self.pretrained else {'pretrained': False}),
         }
 
     def fingerprint(self) -> str | None:
-        if self.source == random_bert.NAME:
+        if self.source == random_bert.NAME or not self.pretrained:
             return f'seed {random_bert.SEED}'
         return fingerprint(self.source, self.revision)
 
@@ -97,23 +108,27 @@ class TextEncoder(FrozenTextEncoder):
         _, _, pooling = self._load()
         return {**self.settings(), 'pooling': pooling, 'fingerprint': self.fingerprint()}
 
-    @torch.inference_mode()
     def encode_text(self, texts: Sequence[str], batch_size: int = 32) -> Tensor:
-        check_texts(texts)
+        check_texts(texts)  # before minutes go into loading the model
+        return self._tower(None).encode_text(texts, batch_size)
+
+    def tower(self, tuning: Mapping[str, Any] | Tuning | None = None) -> TextTower:
+        tower = self._tower(TUNINGS.build(tuning) if tuning is not None else None)
+        self._loaded = None  # what the tuning does to it is no business of this encoder
+        return tower
+
+    def _tower(self, tuning: Tuning | None) -> TextTower:
         tokenizer, model, pooling = self._load()
-        check_lengths(self.model, tokenizer, self._limit(tokenizer, model), texts)
-        vectors = []
-        for start in range(0, len(texts), batch_size):
-            batch = tokenizer(
-                list(texts[start : start + batch_size]), padding=True, return_tensors='pt'
-            )
-            output = model(**batch)
-            pool = POOLINGS[pooling]
-            if pool is None:
-                vectors.append(output.pooler_output)
-            else:
-                vectors.append(pool(output.last_hidden_state, batch['attention_mask']))
-        return torch.cat(vectors).float().clone()
+        limit = self._limit(tokenizer, model)
+        return TextTower(
+            self.model,
+            tokenizer,
+            model,
+            POOLINGS[pooling],
+            model.config.hidden_size,
+            limit,
+            tuning,
+        )
 
     def _load(self) -> tuple[Any, Any, str]:
         if self._loaded is None:
@@ -126,7 +141,7 @@ class TextEncoder(FrozenTextEncoder):
         return self._loaded
 
     def _from_pretrained(self) -> tuple[Any, Any, list[str]]:
-        from transformers import AutoModel, AutoTokenizer
+        from transformers import AutoConfig, AutoModel, AutoTokenizer
 
         options: Any = {'trust_remote_code': self.trust_remote_code}
         if self.revision:
@@ -134,6 +149,12 @@ class TextEncoder(FrozenTextEncoder):
 
         def load(where: dict[str, Any]) -> tuple[Any, Any]:
             tokenizer = AutoTokenizer.from_pretrained(self.source, **options, **where)
+            if not self.pretrained:
+                config = AutoConfig.from_pretrained(self.source, **options, **where)
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(random_bert.SEED)
+                    model = AutoModel.from_config(config, dtype=torch.float32)
+                return tokenizer, (model, {'missing_keys': ['pooler']})
             return tokenizer, AutoModel.from_pretrained(
                 self.source, **options, **where, output_loading_info=True, dtype=torch.float32
             )

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cite.encoders.state_file import read_state
-from cite.encoders.text.base import (
-    TEXT_ENCODERS,
-    FrozenTextEncoder,
-    check_lengths,
-    check_texts,
-)
+from cite.encoders.text.base import TEXT_ENCODERS, FrozenTextEncoder, check_texts
 from cite.encoders.text.hub import cached_first, explain_missing, fingerprint, identity
 from cite.encoders.text.openai_clip import text_tower
+from cite.encoders.text.tower import TextTower, Tokens
 from cite.encoders.zoo import find_card
 from cite.errors import CiteError, ModelError
+from cite.tuning.base import TUNINGS, Tuning
 
 
 @TEXT_ENCODERS.register
@@ -64,22 +61,21 @@ class CLIPTextEncoder(FrozenTextEncoder):
         _, _, scale = self._load()
         return {**self.settings(), 'fingerprint': self.fingerprint(), 'logit_scale': scale}
 
-    @torch.inference_mode()
     def encode_text(self, texts: Sequence[str], batch_size: int = 32) -> Tensor:
-        check_texts(texts)
+        check_texts(texts)  # before minutes go into loading the model
+        return self._tower(None).encode_text(texts, batch_size)
+
+    def tower(self, tuning: Mapping[str, Any] | Tuning | None = None) -> TextTower:
+        tower = self._tower(TUNINGS.build(tuning) if tuning is not None else None)
+        self._loaded = None  # what the tuning does to it is no business of this encoder
+        return tower
+
+    def _tower(self, tuning: Tuning | None) -> TextTower:
         tokenizer, model, _ = self._load()
+        trunk = _TextHalf(model)
         limit = model.text_model.config.max_position_embeddings
-        check_lengths(self.model, tokenizer, limit, texts)
-        vectors = []
-        for start in range(0, len(texts), batch_size):
-            batch = tokenizer(
-                list(texts[start : start + batch_size]), padding=True, return_tensors='pt'
-            )
-            output = model.text_model(
-                input_ids=batch['input_ids'], attention_mask=batch['attention_mask']
-            )
-            vectors.append(model.text_projection(output.pooler_output))
-        return torch.cat(vectors).float().clone()
+        dim = model.text_projection.out_features
+        return TextTower(self.model, tokenizer, trunk, _embedding, dim, limit, tuning)
 
     def _load(self) -> tuple[Any, Any, float]:
         """Tokenizer, model, logarithm of the scale."""
@@ -116,3 +112,21 @@ class CLIPTextEncoder(FrozenTextEncoder):
             )
         self._loaded = tokenizer, model.eval(), model.logit_scale.item()
         return self._loaded
+
+
+class _TextHalf(nn.Module):
+    """What of a CLIP computes the embedding of a text."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.text_model = model.text_model
+        self.text_projection = model.text_projection
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        output = self.text_model(input_ids=input_ids, attention_mask=attention_mask)
+        embedding: Tensor = self.text_projection(output.pooler_output)
+        return embedding
+
+
+def _embedding(output: Tensor, tokens: Tokens) -> Tensor:
+    return output

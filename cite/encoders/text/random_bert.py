@@ -21,7 +21,7 @@ SEED = 20230
 
 def build() -> tuple[PreTrainedTokenizerFast, BertModel]:
     """Tokenizer and model, the same on every machine; the global random state is left alone."""
-    from tokenizers import BertWordPieceTokenizer
+    from tokenizers import BertWordPieceTokenizer, Tokenizer
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     characters = string.ascii_lowercase + string.digits + string.punctuation
@@ -29,7 +29,7 @@ def build() -> tuple[PreTrainedTokenizerFast, BertModel]:
     tokens = [*special, *characters, *(f'##{c}' for c in characters)]
     wordpiece = BertWordPieceTokenizer({token: i for i, token in enumerate(tokens)})
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=wordpiece,
+        tokenizer_object=Tokenizer.from_str(wordpiece.to_str()),  # its wrapper cannot cut texts
         pad_token='[PAD]',
         unk_token='[UNK]',
         cls_token='[CLS]',

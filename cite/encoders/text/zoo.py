@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+TINY_TISSUE = Path(__file__).parent.parent / 'tiny_tissue' / 'text'
 
 
 @dataclass(frozen=True)
@@ -10,16 +13,18 @@ class TextCard:
     """One text encoder.
 
     Attributes:
-        hub: Repository on the Hugging Face hub; None for `random-bert-tiny`, which is made in code.
+        hub: Repository on the Hugging Face hub; None for those that come with the library.
         pooling: What 'auto' means for it; None where the checkpoint decides.
         licence: As its authors state it.
         note: What a user should know.
+        folder: Where its files are, if they come with the library.
     """
 
     hub: str | None
     pooling: str | None
     licence: str
     note: str = ''
+    folder: Path | None = None
 
 
 _BIOMEDBERT = 'microsoft/BiomedNLP-BiomedBERT'
@@ -42,11 +47,18 @@ TEXT_CARDS: dict[str, TextCard] = {
     'biobert-v1.1': TextCard('dmis-lab/biobert-v1.1', 'mean', 'Apache-2.0', 'cased'),
     'bio-clinicalbert': TextCard('emilyalsentzer/Bio_ClinicalBERT', 'mean', 'MIT', 'cased'),
     'scibert': TextCard('allenai/scibert_scivocab_uncased', 'mean', 'Apache-2.0'),
+    'tiny-tissue': TextCard(
+        None,
+        'mean',
+        'Apache-2.0',
+        'learned captions of drawn tissue only, for trying the library out',
+        TINY_TISSUE,
+    ),
     'random-bert-tiny': TextCard(
         None,
         'mean',
         'Apache-2.0',
-        'random weights: for tests and the quickstart, it knows no language',
+        'random weights: for tests, it knows no language',
     ),
 }
 

@@ -75,8 +75,8 @@ class VisionTower(nn.Module):
         return self._digest
 
     def frozen_digest(self) -> str:
-        """SHA-256 of the trunk's weights as they are now."""
-        return digest(self.trunk.state_dict().items())
+        """SHA-256 of the trunk's own weights as they are now."""
+        return digest(self.tuning.own_weights(self.trunk.state_dict().items()))
 
     def unfreeze(self) -> None:
         """Lets the whole trunk train, but for a bias that timm adds to CLIP's projection."""
@@ -143,9 +143,9 @@ class VisionTower(nn.Module):
         return torch.cat(features).numpy() if features else np.empty((0, self.feature_dim), 'f4')
 
     def train(self, mode: bool = True) -> VisionTower:
-        """Training mode for the tuning; the trunk follows only where all of it trains."""
+        """Training mode for the tuning; the trunk follows as far as the tuning lets it."""
         super().train(mode)
-        self.trunk.train(mode and self.tuning.first_stage == EMBED)
+        self.tuning.set_mode(self.trunk, mode)
         return self
 
     def _normalise(self, images: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ def test_stainings_of_one_tissue_come_together(method, references):
 
     The slides differ in focus and grain as well, which no normalisation changes.
     """
-    stainings = (0, 2, 5, 7)
+    stainings = (1, 3, 5, 7)
     raw = [tissue(1, stain_of=stain) for stain in stainings]
     done = [normalizer(references[method])(picture(1, stain_of=stain)) for stain in stainings]
     pairs = [(i, j) for i in range(4) for j in range(i)]

@@ -1,0 +1,28 @@
+"""`tiny-tissue`: the vision half of a small pair that comes with the library, trained on drawn tissue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cite.encoders.card import Card
+
+FOLDER = Path(__file__).parent.parent / 'tiny_tissue'
+
+CARDS = (
+    Card(
+        name='tiny-tissue',
+        arch='vit_tiny_patch16_224',
+        feature='projection',
+        feature_dim=192,
+        patch_size=16,
+        image_size=128,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        licence='Apache-2.0',
+        citation='none: see cite/encoders/tiny_tissue/CARD.md',
+        weights=FOLDER / 'vision.safetensors',
+        arch_kwargs={'num_classes': 192, 'img_size': 128, 'depth': 6},
+        mpp=1.76,
+        note='learned drawn tissue only, for trying the library out: it knows no real histology',
+    ),
+)

@@ -1,0 +1,168 @@
+"""The model that mmengine trains on pairs: `cite.encoders.pair.Pair` with a contrastive loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from mmengine.logging import MessageHub
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS
+from torch import Tensor
+
+from cite.contrast import average_gradients, cached_backward, clip_loss, siglip_loss
+from cite.encoders.pair import build_pair
+from cite.errors import ConfigError, TrainingError
+from cite.mm.contrast.sample import PairSample
+from cite.precision import autocast, settle_precision
+
+SCALES: dict[str, tuple[float, float | None]] = {'clip': (1 / 0.07, None), 'siglip': (10.0, -10.0)}
+"""Loss → first scale and bias, as in its paper."""
+
+
+@MODELS.register_module()
+class CitePair(BaseModel):
+    """A vision tower and a text tower that learn to agree on pairs.
+
+    Which side trains, and how, is its tuning's business: `FullFineTuning`, `LoRA`, `VisualPrompt`,
+    `TextPrompt`; 'NoTuning' locks it (locked-image tuning: Zhai et al., LiT, CVPR 2022).
+
+    Args:
+        vision: Vision tower: `dict(model='clip-vit-b16', tuning=dict(type='LoRA', r=8))`.
+        text: Text tower: `dict(model='biolinkbert-base', tuning='NoTuning')`, or
+            `dict(type='CLIPTextEncoder', model='clip-vit-b16')`.
+        dim: Length of the common space, reached by trained projections; None compares the towers' own
+            features.
+        loss: 'clip' (Radford et al., 2021) or 'siglip' (Zhai et al., 2023).
+        scale, bias: First values; default: those of the loss's paper. A published pair goes on from its
+            own: `scale=100` for OpenAI's CLIP.
+        chunk: Pairs computed at a time; the batch is then as large in effect as it is, and its memory
+            that of a chunk (gradient caching). None: the whole batch at once.
+        truncate: Cut captions that are too long for the text tower; they are refused otherwise.
+        precision: 'auto', 'fp32', 'bf16' or 'fp16', of both towers. Features and loss are float32.
+    """
+
+    def __init__(
+        self,
+        vision: Mapping[str, Any],
+        text: Mapping[str, Any],
+        dim: int | None = None,
+        loss: Literal['clip', 'siglip'] = 'clip',
+        scale: float | None = None,
+        bias: float | None = None,
+        chunk: int | None = None,
+        truncate: bool = False,
+        precision: str = 'auto',
+        data_preprocessor: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor)
+        if loss not in SCALES:
+            raise ConfigError(f'loss must be one of {", ".join(SCALES)}, found {loss!r}')
+        if loss == 'clip' and bias is not None:
+            raise ConfigError("a bias belongs to loss='siglip': CLIP's loss does not see it")
+        usual, usual_bias = SCALES[loss]
+        self.pair = build_pair(
+            vision,
+            text,
+            dim,
+            usual if scale is None else scale,
+            usual_bias if bias is None else bias,
+        )
+        self.loss_name = loss
+        self.chunk = chunk
+        self.truncate = truncate
+        self.precision = precision
+
+    def init_weights(self) -> None:
+        """Nothing: every part was initialised or loaded when it was built."""
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: Sequence[PairSample] | None = None,
+        mode: str = 'tensor',
+    ) -> Tensor | dict[str, Tensor] | list[PairSample]:
+        """Images and captions → 'tensor': image features; 'loss': losses; 'predict': samples with both
+        features."""
+        if mode == 'tensor':
+            return self._images(inputs)
+        assert data_samples is not None, f'mode {mode!r} needs data samples'
+        tokens = self._tokens(data_samples)
+        images, texts = self._images(inputs), self._texts(tokens)
+        if mode == 'loss':
+            return {'loss': self._loss(images, texts, data_samples)}
+        for sample, image, text in zip(data_samples, images, texts, strict=True):
+            sample.image, sample.text = image, text
+        return list(data_samples)
+
+    def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
+        """One step, by chunks where `chunk` is set.
+
+        Processes exchange features in the loss and gradients here, so the model needs no
+        `DistributedDataParallel`, which could not average the gradients of two passes.
+        """
+        data = self.data_preprocessor(data, True)
+        images, samples = data['inputs'], data['data_samples']
+        found: list[Tensor] = []
+
+        def loss_of(image_features: Tensor, text_features: Tensor) -> Tensor:
+            found.append(self._loss(image_features, text_features, samples))
+            return found[-1]
+
+        optim_wrapper.update_by(lambda scaled: self._backward(images, samples, loss_of, scaled))
+        self.pair.limit_scale()
+        _, values = self.parse_losses({'loss': found[-1].detach()})
+        values['scale'] = self.pair.scale.detach()
+        return values
+
+    def _backward(
+        self,
+        images: Tensor,
+        samples: Sequence[PairSample],
+        loss_of: Callable[[Tensor, Tensor], Tensor],
+        scaled: Callable[[Tensor], Tensor],
+    ) -> None:
+        tokens = self._tokens(samples)
+        if self.chunk is not None and self.chunk < len(images):
+            cached_backward(
+                self._images,
+                self._texts,
+                images,
+                tokens,
+                lambda i, t: scaled(loss_of(i, t)),
+                self.chunk,
+                [self],
+            )
+            return
+        scaled(loss_of(self._images(images), self._texts(tokens))).backward()
+        average_gradients(self.parameters())
+
+    def _images(self, images: Tensor) -> Tensor:
+        with autocast(settle_precision(self.precision, images.device), images.device):
+            return self.pair.image_features(images)
+
+    def _texts(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        device = tokens['input_ids'].device
+        with autocast(settle_precision(self.precision, device), device):
+            return self.pair.text_features(tokens)
+
+    def _tokens(self, samples: Sequence[PairSample]) -> dict[str, Tensor]:
+        return self.pair.text.tokenize([sample.caption for sample in samples], self.truncate)
+
+    def _loss(self, images: Tensor, texts: Tensor, samples: Sequence[PairSample]) -> Tensor:
+        groups = torch.tensor([sample.group for sample in samples], device=images.device)
+        if self.loss_name == 'clip':
+            loss = clip_loss(images, texts, self.pair.scale, groups)
+        else:
+            assert self.pair.bias is not None
+            loss = siglip_loss(images, texts, self.pair.scale, self.pair.bias, groups)
+        if not torch.isfinite(loss):  # before the backward pass: no weight has moved
+            files = ', '.join(sample.img_path for sample in samples[:3])
+            iteration = MessageHub.get_current_instance().get_info('iter', '?')
+            raise TrainingError(
+                f'the loss is {loss.item()} at iteration {iteration} (batch of {files}, …). Nothing of '
+                'this step was kept; the last checkpoint is whole. Lower the learning rate '
+                '(optim_wrapper.optimizer.lr), or set model.precision=fp32'
+            )
+        return loss

@@ -1,0 +1,129 @@
+"""The runner of contrastive training on image–caption pairs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import DataLoader, IterableDataset
+
+from cite.data.overlap import overlap
+from cite.data.table import some
+from cite.errors import ConfigError
+from cite.frozen import trainable
+from cite.mm.base_runner import TEST_CONFIG, BaseRunner
+from cite.mm.contrast.about import about_pair
+from cite.mm.contrast.recall import RecallAtK
+from cite.mm.contrast.resolve import resolve_pair
+
+
+@RUNNERS.register_module()
+class ContrastRunner(BaseRunner):
+    """Named by `runner_type = 'ContrastRunner'` in a config; used by `mim train` and `cite train`."""
+
+    own_hooks = ('PairStateHook', 'PairFileHook')
+
+    @classmethod
+    def complete(cls, cfg: Config, device: str) -> Config:
+        return resolve_pair(cfg, device)
+
+    def build_model(self, model: nn.Module | dict[str, Any]) -> nn.Module:
+        built = super().build_model(model)
+        for tower in (built.pair.vision, built.pair.text):
+            _ = tower.digest  # taken before anything could touch the weights
+        return built
+
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
+        """`CitePair` averages gradients by itself; here all processes begin with rank 0's weights."""
+        if model_wrapper_cfg is not None:
+            raise ConfigError('model_wrapper_cfg: pairs are trained without a wrapper, take it out')
+        model = model.to(torch.device('cuda', torch.cuda.current_device()) if _gpu() else 'cpu')
+        if self.distributed:
+            for weight in trainable(model).values():
+                torch.distributed.broadcast(weight.data, src=0)
+        return model
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: Any, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
+        """mmengine gives every loader a sampler, which a stream does not take."""
+        if isinstance(dataloader, DataLoader):
+            return dataloader
+        from mmengine.registry import DATASETS, FUNCTIONS
+
+        settings = dict(dataloader)
+        dataset = settings['dataset']
+        kind = DATASETS.get(dataset['type']) if isinstance(dataset, dict) else type(dataset)
+        if kind is None or not issubclass(kind, IterableDataset):
+            return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        stream = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        return DataLoader(
+            stream,
+            batch_size=settings['batch_size'],
+            num_workers=settings['num_workers'],
+            pin_memory=settings['pin_memory'],
+            collate_fn=FUNCTIONS.get(settings['collate_fn']['type']),
+        )
+
+    def train(self) -> nn.Module:
+        if self._train_loop is None:
+            raise ConfigError(
+                'the config has no training (train_cfg, train_dataloader, optim_wrapper)'
+            )
+        return super().train()
+
+    def build_train_loop(self, loop: Any) -> Any:
+        built = super().build_train_loop(loop)
+        train = getattr(built.dataloader.dataset, 'pairs', None)
+        if train is not None and self.val_loop is not None:
+            val = getattr(self.val_loop.dataloader.dataset, 'pairs', None)
+            shared = overlap(train.patches(), val.patches()) if val is not None else None
+            if shared is not None:
+                unit, names = shared
+                self.logger.warning(
+                    f'training and validation pairs share {len(names)} {unit} ({some(names)}): '
+                    'recall@k will not tell how the pair does on new slides'
+                )
+        return built
+
+    def test(self) -> dict[str, float]:
+        if self._test_loop is None:
+            raise ConfigError('the config has no test_dataloader: there are no pairs to test on')
+        if self._load_from is None and not self._has_loaded and trainable(self.bare_model):
+            raise ConfigError(
+                'this pair has trained weights: give the checkpoint to test (cite test CONFIG '
+                'CHECKPOINT)'
+            )
+        self._test_loop: Any = self.build_test_loop(self._test_loop)
+        self.load_or_resume()
+        self.write_config(TEST_CONFIG)
+        for metric in self.test_evaluator.metrics:
+            if isinstance(metric, RecallAtK):
+                metric.about = {'about': about_pair(self)}
+        found: dict[str, float] = super().test()
+        if is_main_process():
+            self.logger.info('\n' + recall_table(found))
+        return found
+
+
+def recall_table(found: dict[str, float]) -> str:
+    """Recall@k with chance beside it, as text."""
+    ks = [key.split('@')[1] for key in found if key.startswith('image_to_text/recall@')]
+    lines = [f'{"":16}' + ''.join(f'{"recall@" + k:>12}{"(chance)":>10}' for k in ks)]
+    for name in ('image_to_text', 'text_to_image'):
+        cells = (
+            f'{found[f"{name}/recall@{k}"]:12.3f}{found[f"{name}/chance_recall@{k}"]:10.3f}'
+            for k in ks
+        )
+        lines.append(f'{name.replace("_", " "):16}' + ''.join(cells))
+    return '\n'.join(lines)
+
+
+def _gpu() -> bool:
+    return torch.cuda.is_available()

@@ -1,0 +1,17 @@
+"""One pair on its way through mmengine."""
+
+from __future__ import annotations
+
+from mmengine.structures import BaseDataElement
+from torch import Tensor
+
+
+class PairSample(BaseDataElement):
+    """A caption and, after prediction, the features of both sides.
+
+    Meta: `caption`, `group` (number of its text), `img_path`. Fields after prediction: `image` and
+    `text`, each (dim,) of unit length.
+    """
+
+    image: Tensor
+    text: Tensor
