@@ -47,11 +47,11 @@ FINDINGS: dict[str, tuple[Grade, Wanted]] = {
     'necrosis': (Grade.POORLY, lambda patch: patch.solid and 0.35 < patch.necrosis < 0.5),
     'marked inflammation': (
         Grade.WELL,
-        lambda patch: patch.inflammation > 15 and patch.tumour_share < 0.65,
+        lambda patch: patch.inflammation > 20 and patch.tumour_share < 0.65,
     ),
     'oedematous stroma': (
         Grade.MODERATELY,
-        lambda patch: patch.oedema > 0.85 and patch.tumour_share < 0.65,
+        lambda patch: patch.oedema > 0.95 and patch.tumour_share < 0.6,
     ),
     'signet ring cells': (
         Grade.POORLY,
@@ -127,7 +127,7 @@ def _captions(seed: int) -> Iterator[Image.Image]:
             slide, number = next(_slides_with(seed + 1, 'any', grade, _plain, start=i))
             left = GAP + i * 3 * (CELL + GAP)
             band.paste(_patch(slide, number), (left, 0))
-            rng = generator('gallery caption', seed, grade, i)
+            rng = generator('captions of the gallery', seed, grade, i)
             patch = slide.patch_attributes(number)
             texts = [textwrap.fill(describe(rng, patch), WRAP) for _ in range(TEXTS)]
             ImageDraw.Draw(band).multiline_text(

@@ -36,6 +36,7 @@ TEXT = {
     'num_attention_heads': 3,
     'intermediate_size': 768,
     'max_position_embeddings': 128,
+    'initializer_range': 0.05,  # BERT's 0.02 makes all texts of a small one look alike
 }
 
 
@@ -132,7 +133,7 @@ def pack(run: Path, folder: Path, text: Path) -> None:
     for path, prefix in halves.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         part = {
-            name.removeprefix(prefix): value.half().contiguous()
+            name.removeprefix(prefix): (value.half() if value.is_floating_point() else value)
             for name, value in state.items()
             if name.startswith(prefix) and '.pooler.' not in name
         }

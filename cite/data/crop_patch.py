@@ -22,10 +22,11 @@ class CropPatch:
     """
 
     def __init__(self, share: Sequence[float] = (0.6, 1.0)) -> None:
-        low, high = share if len(share) == 2 else (0.0, 0.0)
+        two = isinstance(share, Sequence) and len(share) == 2
+        low, high = share if two else (0.0, 0.0)
         if not 0 < low <= high <= 1:
             raise ConfigError(
-                f'CropPatch: share must be (least, greatest) within 0…1, found {tuple(share)}'
+                f'CropPatch: share must be (least, greatest) within 0…1, found {share}'
             )
         self.share = (low, high)
 

@@ -16,6 +16,7 @@ from typing import Any, TypedDict
 import numpy as np
 from PIL import Image
 from torch.utils.data import IterableDataset, get_worker_info
+from tqdm import tqdm
 
 from cite.data.captions import caption_group, mask_grades
 from cite.data.randomness import generator, seeded
@@ -145,6 +146,10 @@ class ShardDataset(IterableDataset[ShardItem]):
                 raise DataError(f'{self.shards[0]} ...: no pairs of an image and a caption in them')
             ahead, passed = divmod(max(0, passed - found), found)
             epoch += 1 + ahead
+
+    def count(self) -> int:
+        """Pairs in one epoch, by the headers of all shards. Those that do not decode are counted."""
+        return sum(1 for _ in self._samples(tqdm(self.shards, 'shards', unit='shard', delay=2)))
 
     def order(self, epoch: int) -> Iterator[Sample]:
         """Samples of all ranks in the order of an epoch. Bad ones are not among them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cite.encoders.card import Card
+from cite.encoders.towers.conv_stem import ConvStem
 
 FOLDER = Path(__file__).parent.parent / 'tiny_tissue'
 
@@ -21,7 +22,15 @@ CARDS = (
         licence='Apache-2.0',
         citation='none: see cite/encoders/tiny_tissue/CARD.md',
         weights=FOLDER / 'vision.safetensors',
-        arch_kwargs={'num_classes': 192, 'img_size': 128, 'depth': 6},
+        arch_kwargs={
+            'num_classes': 192,
+            'img_size': 128,
+            'depth': 5,
+            'embed_layer': ConvStem,
+            'class_token': False,
+            'global_pool': 'avg',
+            'weight_init': 'moco',  # timm's usual small weights make every image look alike at first
+        },
         mpp=1.76,
         note='learned drawn tissue only, for trying the library out: it knows no real histology',
     ),

@@ -174,7 +174,12 @@ class PairShards(IterableDataset):
         root = Path(data_root).expanduser()
         names = [shards] if isinstance(shards, str) else list(shards)
         rank, world_size = get_dist_info()
+        if test_mode and world_size > 1:  # their last batches need not be enough for all
+            raise ConfigError(
+                'PairShards evaluates in one process only; give the validation pairs as a PairDataset'
+            )
         self._per_step = batch_size * world_size
+        self._count: int | None = None  # hooks ask in every iteration of an evaluation
         self.shards = ShardDataset(
             [root / name for name in names],
             build_pipeline(pipeline),
@@ -187,6 +192,12 @@ class PairShards(IterableDataset):
             mask_grades=mask_grades,
             held_out=test_mode,
         )
+
+    def __len__(self) -> int:
+        """Pairs in one pass; mmengine asks for it before training and in evaluation."""
+        if self._count is None:
+            self._count = self.shards.count()
+        return self._count
 
     def set_start(self, iteration: int) -> None:
         """The next pass goes on behind so many iterations."""

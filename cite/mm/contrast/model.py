@@ -61,6 +61,8 @@ class CitePair(BaseModel):
             raise ConfigError(f'loss must be one of {", ".join(SCALES)}, found {loss!r}')
         if loss == 'clip' and bias is not None:
             raise ConfigError("a bias belongs to loss='siglip': CLIP's loss does not see it")
+        if chunk is not None and (not isinstance(chunk, int) or chunk < 1):
+            raise ConfigError(f'chunk must be a whole number of at least 1, found {chunk!r}')
         usual, usual_bias = SCALES[loss]
         self.pair = build_pair(
             vision,
@@ -148,7 +150,11 @@ class CitePair(BaseModel):
             return self.pair.text_features(tokens)
 
     def _tokens(self, samples: Sequence[PairSample]) -> dict[str, Tensor]:
-        return self.pair.text.tokenize([sample.caption for sample in samples], self.truncate)
+        captions = [sample.caption for sample in samples]
+        try:
+            return self.pair.text.tokenize(captions, self.truncate)
+        except ConfigError as error:  # anchors of classes are never cut, captions may be
+            raise ConfigError(f'{error}; model.truncate=True cuts captions') from error
 
     def _loss(self, images: Tensor, texts: Tensor, samples: Sequence[PairSample]) -> Tensor:
         groups = torch.tensor([sample.group for sample in samples], device=images.device)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
@@ -63,7 +63,7 @@ class ContrastRunner(BaseRunner):
         if kind is None or not issubclass(kind, IterableDataset):
             return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
         stream = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
-        return DataLoader(
+        return _StreamLoader(
             stream,
             batch_size=settings['batch_size'],
             num_workers=settings['num_workers'],
@@ -76,7 +76,9 @@ class ContrastRunner(BaseRunner):
             raise ConfigError(
                 'the config has no training (train_cfg, train_dataloader, optim_wrapper)'
             )
-        return super().train()
+        model = super().train()
+        self._has_loaded = True  # `test` in the same process takes these weights
+        return model
 
     def build_train_loop(self, loop: Any) -> Any:
         built = super().build_train_loop(loop)
@@ -110,6 +112,14 @@ class ContrastRunner(BaseRunner):
         if is_main_process():
             self.logger.info('\n' + recall_table(found))
         return found
+
+
+class _StreamLoader(DataLoader):
+    """torch's own loader warns where a stream goes on behind its length, as it does in training."""
+
+    def __len__(self) -> int:
+        per_step = (self.batch_size or 1) * get_world_size()
+        return -(-len(self.dataset) // per_step)  # type: ignore[arg-type]
 
 
 def recall_table(found: dict[str, float]) -> str:

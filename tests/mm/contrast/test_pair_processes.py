@@ -1,0 +1,35 @@
+"""Two processes with half the batch each train what one does with all of it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from pair_ranks import LAYOUTS, STEPS, run_rank, train_here
+from pair_steps import same
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_does(tiny_pair, tmp_path, read_checkpoint):
+    # forked, so that neither has to import everything once more
+    torch.multiprocessing.start_processes(
+        run_rank, (tiny_pair, str(tmp_path)), nprocs=2, start_method='fork'
+    )
+    ranks = [torch.load(tmp_path / f'{rank}.pt', weights_only=True) for rank in (0, 1)]
+    for layout in range(len(LAYOUTS)):
+        one = train_here(tiny_pair, 'one', layout, 6)
+        assert len(one) == STEPS
+        for step, (loss, gradients) in enumerate(one):
+            halves = [rank[layout][step] for rank in ranks]
+            assert halves[0][0] != halves[1][0]  # each of its own rows
+            assert sum(half[0] for half in halves) / 2 == pytest.approx(loss, rel=1e-5)
+            for _, found in halves:
+                same(found, gradients, slack=1e-5)
+        states, scores = [], []
+        for folder in ('one', 'two'):
+            checkpoint = read_checkpoint(tmp_path / f'{folder}{layout}' / f'iter_{STEPS}.pth')
+            states.append(checkpoint['state_dict'])
+            hub = checkpoint['message_hub']['log_scalars']
+            scores.append({name: value[0] for name, value in hub.items() if 'recall@' in name})
+        same(states[1], states[0], slack=1e-5)
+        assert scores[0] == scores[1]
+        assert scores[0]
