@@ -109,12 +109,13 @@ def mask_grades(text: str, words: Iterable[str] = GRADE_WORDS, mask: str = MASK)
 def sample_sentences(rng: np.random.Generator, text: str) -> str:
     """Some of a caption's sentences, in any order: a caption seldom says all that an image shows.
 
-    Each number of sentences, from one to all, is equally likely. A caption of one sentence stays.
+    Half of them at least; each number from there to all is equally likely. A caption of one sentence
+    stays.
     """
     sentences = _SENTENCE_END.split(text.strip())
     if len(sentences) < 2:
         return text
-    count = int(rng.integers(1, len(sentences) + 1))
+    count = int(rng.integers((len(sentences) + 1) // 2, len(sentences) + 1))
     return ' '.join(sentences[i] for i in rng.permutation(len(sentences))[:count])
 
 

@@ -117,6 +117,8 @@ def _info(metadata: Mapping[str, str], path: Path) -> PairInfo:
             )
         info = PairInfo(**content)
         specs = ((info.vision, VISION_OPTIONS), (info.text, TEXT_OPTIONS))
+        if not all(isinstance(spec, dict) for spec, _ in specs):
+            raise TypeError('vision and text must be objects')
         unknown = sorted(key for spec, allowed in specs for key in spec if key not in allowed)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(

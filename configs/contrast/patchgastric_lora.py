@@ -25,8 +25,6 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=256,
     num_workers=8,
-    dataset=dict(
-        type='PatchGastricPairs', part='val', patches_per_slide=16, mask_grades=True
-    ),
+    dataset=dict(type='PatchGastricPairs', part='val', patches_per_slide=16, mask_grades=True),
 )
 optim_wrapper = dict(optimizer=dict(lr=1e-4))

@@ -7,12 +7,15 @@ model = dict(
     type='CitePair',
     vision=dict(model='tiny-tissue', pretrained=False, tuning='FullFineTuning'),
     text=dict(
-        model='work_dirs/tiny-tissue/text', pretrained=False, pooling='mean', tuning='FullFineTuning'
+        model='work_dirs/tiny-tissue/text',
+        pretrained=False,
+        pooling='mean',
+        tuning='FullFineTuning',
     ),
     loss='clip',
 )
 train_dataloader = dict(
-    batch_size=96,
+    batch_size=64,
     num_workers=1,
     dataset=dict(
         type='PairDataset',
@@ -22,7 +25,7 @@ train_dataloader = dict(
         pipeline=[
             dict(type='CropPatch', share=(0.7, 1.0)),
             dict(type='ResizePatch'),
-            dict(type='AugmentPatch', hue=0.03),
+            dict(type='AugmentPatch'),
         ],
     ),
 )
@@ -31,10 +34,14 @@ val_dataloader = dict(
     num_workers=1,
     dataset=dict(type='PairDataset', ann_file='held_out/pairs.csv', data_prefix='held_out'),
 )
-train_cfg = dict(max_iters=2400, val_interval=400)
-optim_wrapper = dict(optimizer=dict(lr=1e-3, weight_decay=0.05))
+train_cfg = dict(max_iters=3600, val_interval=600)
+optim_wrapper = dict(
+    optimizer=dict(lr=8e-4, weight_decay=0.05),
+    # at first the images say nothing; texts that follow them as fast would all become one
+    paramwise_cfg=dict(custom_keys={'pair.text.': dict(lr_mult=0.3)}),
+)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=100),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, T_max=3500),
 ]
 default_hooks = dict(checkpoint=dict(interval=200))

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from cite.mm.launch import load_config
+from cite.mm.launch import load_config, runner_of
 from cite.mm.resolve import resolve
 from cite.paths import configs_dir
 
-CONFIGS = sorted(
+EVERY = sorted(
     path.relative_to(configs_dir()).as_posix()
     for path in configs_dir().rglob('*.py')
     if '_base_' not in path.relative_to(configs_dir()).parts
 )
+PAIRS = [name for name in EVERY if name.startswith('contrast/')]
+CONFIGS = [name for name in EVERY if name not in PAIRS]
 ZERO_SHOT = [name for name in CONFIGS if 'zero_shot' in name]
 ORIGINAL = [name for name in CONFIGS if '/original/' in name]
 
@@ -52,18 +54,35 @@ def test_reads_and_resolves(name):
         assert done.default_hooks.checkpoint.by_epoch is False
 
 
-@pytest.mark.parametrize('name', CONFIGS)
+@pytest.mark.parametrize('name', PAIRS)
+def test_of_pairs_reads_and_resolves(name):
+    cfg = load_config(name)
+    done = runner_of(cfg).complete(cfg, 'cpu')
+    assert done.runner_type == 'ContrastRunner'
+    for loader in (done.train_dataloader, done.val_dataloader):
+        assert any(
+            step.get('size') == done.model.vision.image_size for step in loader.dataset.pipeline
+        )
+    assert (
+        done.val_dataloader.dataset.test_mode and 'test_mode' not in done.train_dataloader.dataset
+    )
+    warm_up, cosine = done.param_scheduler
+    assert cosine.begin + cosine.T_max == done.train_cfg.max_iters
+
+
+@pytest.mark.parametrize('name', EVERY)
 def test_is_a_few_lines_over_its_bases(name):
     lines = (configs_dir() / name).read_text().splitlines()
     assert lines[0].startswith('# ')
-    assert len(lines) <= 30
+    assert len(lines) <= (50 if name in PAIRS else 30)
 
 
-@pytest.mark.parametrize('name', CONFIGS)
+@pytest.mark.parametrize('name', EVERY)
 def test_another_place_of_the_data_is_one_option(name):
     cfg = load_config(name, options={'data_root': '/elsewhere'})
-    done = resolve(cfg, device_of(name))
-    assert done.test_dataloader.dataset.data_root == '/elsewhere'
+    done = runner_of(cfg).complete(cfg, device_of(name))
+    loader = done.val_dataloader if name in PAIRS else done.test_dataloader
+    assert loader.dataset.data_root == '/elsewhere'
 
 
 @pytest.mark.parametrize(

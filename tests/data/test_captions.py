@@ -18,6 +18,7 @@ from cite.data import (
     mask_grades,
     normalise_caption,
 )
+from cite.data.captions import sample_sentences
 from cite.data.patchgastric import CLASS_OF_SUBTYPE
 from cite.errors import ConfigError
 
@@ -144,6 +145,36 @@ def test_masking_takes_time_in_proportion_to_the_text(piece):
     start = time.perf_counter()
     mask_grades(piece * 20000)  # a third of a second; a minute where an expression backtracks
     assert time.perf_counter() - start < 10
+
+
+# Some of the sentences
+
+SENTENCES = ['Small ducts.', 'Mucus?', 'No necrosis in 0.5 mm!', 'e.g.this stays']
+
+
+def test_sentences_are_drawn_in_any_number_and_order():
+    rng = np.random.default_rng(0)
+    drawn = [sample_sentences(rng, ' '.join(SENTENCES)) for _ in range(2000)]
+    counts = Counter(sum(sentence in text for sentence in SENTENCES) for text in drawn)
+    assert set(counts) == {2, 3, 4}  # half of them at least
+    assert all(580 < count < 750 for count in counts.values())  # equally likely
+    for text in drawn:
+        used = [sentence for sentence in SENTENCES if sentence in text]
+        assert len(text) == len(' '.join(used))  # nothing else, and nothing twice
+    assert len(set(drawn)) == 12 + 24 + 24  # every order
+
+
+def test_the_same_generator_draws_the_same_sentences():
+    drawn = [
+        [sample_sentences(rng, ' '.join(SENTENCES)) for _ in range(20)]
+        for rng in (np.random.default_rng(3), np.random.default_rng(3))
+    ]
+    assert drawn[0] == drawn[1]
+
+
+@pytest.mark.parametrize('text', ['Small ducts', 'Small ducts.', 'tumour, 0.5 mm', ''])
+def test_one_sentence_stays(text):
+    assert sample_sentences(np.random.default_rng(0), text) == text
 
 
 # PatchGastric's captions

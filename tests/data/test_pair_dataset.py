@@ -6,7 +6,16 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from cite.data import AugmentPatch, Draw, PairDataset, PairTable, PatchDataset, PatchTransform
+from cite.data import (
+    AugmentPatch,
+    Draw,
+    PairDataset,
+    PairTable,
+    PatchDataset,
+    PatchTransform,
+    caption_group,
+)
+from cite.data.captions import sample_sentences
 from cite.images import ResizePatch
 
 
@@ -40,3 +49,34 @@ def test_it_is_collated(table):
     batch = next(iter(DataLoader(PairDataset(table, PatchTransform(ResizePatch(8))), 4)))
     assert batch['caption'] == ['Text 0.', 'Text 1.', 'Text 2.', 'Text 0.']
     assert batch['group'].tolist() == [0, 1, 2, 0] and batch['image'].shape == (4, 3, 8, 8)
+
+
+def reworded(table, seed=0):
+    captions = ['One. Two. Three.', 'Four.', 'Two. One. Three.'] * 2
+    table = PairTable(table.files, captions, table.slides, table.root)
+    return PairDataset(table, PatchTransform(ResizePatch(8)), seed, sample_sentences)
+
+
+def test_captions_are_drawn_by_seed_and_draw(table):
+    pairs = reworded(table)
+    drawn = [pairs[Draw(0, number)]['caption'] for number in range(20)]
+    assert drawn == [reworded(table)[Draw(0, number)]['caption'] for number in range(20)]
+    assert len(set(drawn)) > 5
+    assert drawn != [reworded(table, 1)[Draw(0, number)]['caption'] for number in range(20)]
+    assert pairs[0]['caption'] == pairs[0]['caption']  # a plain row always has the same
+    assert {pairs[Draw(1, number)]['caption'] for number in range(5)} == {'Four.'}
+
+
+def test_groups_are_those_of_the_drawn_captions(table):
+    """Drawn captions of two texts may be the same text."""
+    pairs = reworded(table)
+    items = [pairs[Draw(row, number)] for row in (0, 2) for number in range(60)]
+    assert all(item['group'] == caption_group(item['caption']) for item in items)
+    halves = [{item['group'] for item in half} for half in (items[:60], items[60:])]
+    assert halves[0] & halves[1]
+
+
+def test_captions_draw_nothing_from_what_the_image_draws(table):
+    augment = PatchTransform(ResizePatch(8), AugmentPatch())
+    plain, drawn = PairDataset(table, augment), PairDataset(table, augment, reword=sample_sentences)
+    assert torch.equal(plain[Draw(2, 7)]['image'], drawn[Draw(2, 7)]['image'])

@@ -43,10 +43,10 @@ def options_of(words):
 
 
 def check_config(name, words, tmp_path):
-    from cite.mm.launch import load_config
-    from cite.mm.resolve import resolve
+    from cite.mm.launch import load_config, runner_of
 
-    resolve(load_config(find_config(name), str(tmp_path), options_of(words)), 'cpu')
+    cfg = load_config(find_config(name), str(tmp_path), options_of(words))
+    runner_of(cfg).complete(cfg, 'cpu')
 
 
 @pytest.mark.parametrize(('page', 'words'), ALL, ids=lambda v: v if isinstance(v, str) else v[0])

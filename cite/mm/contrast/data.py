@@ -32,16 +32,29 @@ _REWORD: dict[str, Reword | None] = {'all': None, 'sample': sample_sentences}
 
 
 class _Pairs(Dataset):
-    """Pairs of a table, as mmengine wants them."""
+    """Pairs of a table, as mmengine wants them.
+
+    Raises:
+        ConfigError: Unknown `sentences`, or training on the part of a split that evaluates.
+        DataError: Files that are missing.
+    """
 
     metainfo: Mapping[str, Any] = {}
 
-    def __init__(self, pairs: PairTable, pipeline: Pipeline, seed: int, sentences: str) -> None:
+    def __init__(
+        self, pairs: PairTable, pipeline: Pipeline, seed: int, sentences: str, test_mode: bool
+    ) -> None:
         if sentences not in _REWORD:
             raise ConfigError(f'sentences must be one of {sorted(_REWORD)}, found {sentences!r}')
+        if pairs.held_out and not test_mode:
+            raise ConfigError(
+                f'{pairs.source}: {pairs.part!r} evaluates, nothing may be trained on it; take a '
+                'training part of the split'
+            )
         pairs.check_files()
         self.pairs = pairs
-        self.items = CorePairDataset(pairs, build_pipeline(pipeline), seed, _REWORD[sentences])
+        reword = None if test_mode else _REWORD[sentences]
+        self.items = CorePairDataset(pairs, build_pipeline(pipeline), seed, reword)
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -96,7 +109,7 @@ class PairDataset(_Pairs):
             split,
             mask_grades,
         )
-        super().__init__(pairs, pipeline, seed, 'all' if test_mode else sentences)
+        super().__init__(pairs, pipeline, seed, sentences, test_mode)
 
 
 @DATASETS.register_module()
@@ -129,14 +142,9 @@ class PatchGastricPairs(_Pairs):
         pairs = read_patchgastric_pairs(
             Path(data_root).expanduser(), split_dir, part, mask_grades=mask_grades
         )
-        if pairs.held_out and not test_mode:
-            raise ConfigError(
-                f'{pairs.source}: part={part!r} evaluates, nothing may be trained on it; take a '
-                "training part, such as part='train_all'"
-            )
         if patches_per_slide is not None:
             pairs = pairs.subset(_first(pairs.slides, patches_per_slide))
-        super().__init__(pairs, pipeline, seed, 'all' if test_mode else sentences)
+        super().__init__(pairs, pipeline, seed, sentences, test_mode)
 
 
 def _first(slides: np.ndarray, count: int) -> np.ndarray:

@@ -97,7 +97,9 @@ class ContrastRunner(BaseRunner):
     def test(self) -> dict[str, float]:
         if self._test_loop is None:
             raise ConfigError('the config has no test_dataloader: there are no pairs to test on')
-        if self._load_from is None and not self._has_loaded and trainable(self.bare_model):
+        # scale and bias change no order of candidates, so a published pair is tested as it is
+        tuned = trainable(self.bare_model).keys() - {'pair.log_scale', 'pair.bias'}
+        if self._load_from is None and not self._has_loaded and tuned:
             raise ConfigError(
                 'this pair has trained weights: give the checkpoint to test (cite test CONFIG '
                 'CHECKPOINT)'

@@ -25,12 +25,14 @@ def options(layout: int, batch_size: int) -> dict[str, Any]:
         'train_dataloader.batch_size': batch_size,
         'train_cfg.max_iters': STEPS,
         'train_cfg.val_interval': STEPS,
-        'optim_wrapper': {'optimizer': {'type': 'SGD', 'lr': 0.1}, '_delete_': True},
+        'optim_wrapper': {'optimizer': {'type': 'SGD', 'lr': 0.01}, '_delete_': True},
     }
 
 
-def train_here(load: Callable[..., Any], folder: str, layout: int, batch_size: int) -> list[Any]:
-    """Losses and gradients of each step in this process."""
+def train_here(
+    load: Callable[..., Any], folder: str, layout: int, batch_size: int
+) -> tuple[list[Any], dict[str, float]]:
+    """Losses and gradients of each step in this process, and recall@k at the end."""
     from cite.frozen import trainable
     from cite.mm.contrast.model import CitePair
     from cite.mm.launch import train
@@ -54,10 +56,10 @@ def train_here(load: Callable[..., Any], folder: str, layout: int, batch_size: i
     cfg.launcher = 'pytorch' if torch.distributed.is_initialized() else 'none'
     CitePair.train_step = train_step  # type: ignore[method-assign]
     try:
-        train(cfg)
+        scalars = train(cfg).message_hub.log_scalars
     finally:
         CitePair.train_step = real  # type: ignore[method-assign]
-    return found
+    return found, {k: float(v.current()) for k, v in scalars.items() if 'recall@' in k}
 
 
 def run_rank(rank: int, load: Callable[..., Any], folder: str) -> None:

@@ -70,4 +70,7 @@ def same(found: dict[str, Tensor], expected: dict[str, Tensor], slack: float = 1
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         atol = slack * max(1.0, float(value.abs().max()))
-        assert torch.allclose(found[name], value, rtol=1e-5, atol=atol), name
+        off = float((found[name] - value).abs().max())
+        assert torch.allclose(found[name], value, rtol=1e-5, atol=atol), (
+            f'{name}: {off} beside {atol}'
+        )

@@ -133,7 +133,9 @@ def test_what_is_locked_stays_and_what_is_tuned_moves(vision, text, chunk):
     towers = {'pair.vision.': model.pair.vision, 'pair.text.': model.pair.text}
     digests = {name: tower.digest for name, tower in towers.items()}
     before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-    tuned = {prefix for prefix, spec in zip(towers, (vision, text), strict=True) if spec != 'NoTuning'}
+    tuned = {
+        prefix for prefix, spec in zip(towers, (vision, text), strict=True) if spec != 'NoTuning'
+    }
     for seed in range(2):  # LoRA's A gets its first gradient once B is no longer zero
         _, gradients = step(model, batch(seed=seed))
     weights = trainable(model)
@@ -167,10 +169,14 @@ def test_a_loss_that_is_no_number_moves_nothing(chunk):
     model.pair.image_projection.weight.data[0, 0] = float('nan')
     before = copy.deepcopy(model.state_dict())
     wrapper = optimiser(model)
-    with pytest.raises(TrainingError, match=r'the loss is nan at iteration .*red glands, pale cords'):
+    with pytest.raises(
+        TrainingError, match=r'the loss is nan at iteration .*red glands, pale cords'
+    ):
         model.train_step(batch(), wrapper)
     after = model.state_dict()
-    assert all(torch.equal(after[n], before[n]) or n.endswith('image_projection.weight') for n in before)
+    assert all(
+        torch.equal(after[n], before[n]) or n.endswith('image_projection.weight') for n in before
+    )
     assert all(weight.grad is None for weight in model.parameters())
 
 
