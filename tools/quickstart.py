@@ -18,9 +18,9 @@ RUN = Path('work_dirs/quickstart')
 CONFIG = 'configs/quickstart/cite.py'
 
 ABOUT = """
-The two encoders of the quickstart are small and RANDOM: a vision transformer of 2 blocks and a BERT
-of 2 layers, both with weights from a fixed seed. They have learned nothing, and the tissue is drawn by
-a program. What you see is the machinery at work (a prompt, a projection and text anchors trained on
+The two encoders of the quickstart are the halves of tiny-tissue, a pair small enough to come with the
+library. It has only ever seen tissue drawn by a program, and so is the tissue of the quickstart. What
+you see is the machinery at work (a prompt, a projection and text anchors trained on
 frozen features), not what a pathology model can do. Swap in a real one with two options:
   cite train quickstart/cite --work-dir work_dirs/clip \\
     --cfg-options model.backbone.model=clip-vit-b16 model.head.text_encoder.model=biolinkbert-base

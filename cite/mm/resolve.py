@@ -237,8 +237,12 @@ def settle_loader(
 def settle_pipeline(dataset: ConfigDict, card: Card, size: int) -> None:
     """Every patch reaches the tower in its size, by its authors' way unless another is asked for."""
     pipeline = list(dataset.get('pipeline') or ())
-    if not any(step.get('type') == 'ResizePatch' for step in pipeline):
-        pipeline.insert(0, ConfigDict(type='ResizePatch'))
+    kinds = [step.get('type') for step in pipeline]
+    crop = max((i for i, kind in enumerate(kinds) if kind == 'CropPatch'), default=-1)
+    if 'ResizePatch' not in kinds:
+        pipeline.insert(crop + 1, ConfigDict(type='ResizePatch'))
+    elif kinds.index('ResizePatch') < crop:
+        raise ConfigError('pipeline: CropPatch changes the size, put it in front of ResizePatch')
     for step in pipeline:
         if step.get('type') == 'ResizePatch':
             options = resize_options(card, size)

@@ -34,7 +34,7 @@ val_dataloader = dict(
     num_workers=1,
     dataset=dict(type='PairDataset', ann_file='held_out/pairs.csv', data_prefix='held_out'),
 )
-train_cfg = dict(max_iters=3600, val_interval=600)
+train_cfg = dict(max_iters=2600, val_interval=650)
 optim_wrapper = dict(
     optimizer=dict(lr=8e-4, weight_decay=0.05),
     # at first the images say nothing; texts that follow them as fast would all become one
@@ -42,6 +42,6 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, T_max=3500),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, T_max=2500),
 ]
 default_hooks = dict(checkpoint=dict(interval=200))

@@ -1,5 +1,5 @@
-# CITE in three minutes on two CPU cores. Both encoders are small and random: they have learned nothing,
-# and stand where a pathology model and a biomedical text encoder would stand. Swap them with
+# CITE in three minutes on two CPU cores. Both encoders are halves of tiny-tissue, which has seen drawn tissue
+# only, and stand where a pathology model and a biomedical text encoder would stand. Swap them with
 #   --cfg-options model.backbone.model=clip-vit-b16 model.head.text_encoder.model=biolinkbert-base
 _base_ = [
     '../_base_/runtime.py',
@@ -7,8 +7,8 @@ _base_ = [
     '../_base_/models/cite.py',
 ]
 model = dict(
-    backbone=dict(model='random-vit-tiny'),
-    head=dict(texts={{_base_.classes}}, text_encoder=dict(model='random-bert-tiny')),
+    backbone=dict(model='tiny-tissue'),
+    head=dict(texts={{_base_.classes}}, text_encoder=dict(model='tiny-tissue')),
 )
 
 train_cfg = dict(max_iters=120)

@@ -90,7 +90,7 @@ def test_images_come_in_many_forms(pair, tmp_path):
         raw / np.linalg.norm(raw, axis=1, keepdims=True), expected, atol=1e-6
     )
     assert both.encode_images([]).shape == (0, 5)
-    with pytest.raises(DataError, match='gone.png'):
+    with pytest.raises(DataError, match=r'gone\.png'):
         both.encode_images([tmp_path / 'gone.png'])
 
 

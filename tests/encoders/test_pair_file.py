@@ -141,7 +141,7 @@ def test_files_that_are_no_pairs_are_refused(file, tmp_path):
                 read(path)
     for text in ('{', '[]', '7', '"x"', '[' * 100_000):
         save_file({'x': torch.zeros(1)}, other, {KEY: text})
-        with pytest.raises(CheckpointError, match='metadata are not as|has format'):
+        with pytest.raises(CheckpointError, match=r'metadata are not as|has format'):
             read_pair_info(other)
 
 

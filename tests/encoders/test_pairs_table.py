@@ -73,7 +73,7 @@ def test_unknown_names_are_told_with_the_known_ones(tmp_path):
         ModelError, match=r'Known: .*clip-vit-b32, .*; or the path of a pair.safetensors'
     ):
         load_pair('nothing-like-it')
-    with pytest.raises(CheckpointError, match='gone.safetensors: no such file'):
+    with pytest.raises(CheckpointError, match=r'gone\.safetensors: no such file'):
         load_pair(tmp_path / 'gone.safetensors')
     with pytest.raises(CheckpointError, match='a folder'):
         load_pair(tmp_path)

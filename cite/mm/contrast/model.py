@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -10,6 +10,7 @@ from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor
+from tqdm import tqdm
 
 from cite.contrast import average_gradients, cached_backward, clip_loss, siglip_loss
 from cite.encoders.pair import build_pair
@@ -150,7 +151,19 @@ class CitePair(BaseModel):
             return self.pair.text_features(tokens)
 
     def _tokens(self, samples: Sequence[PairSample]) -> dict[str, Tensor]:
-        captions = [sample.caption for sample in samples]
+        return self._tokenised([sample.caption for sample in samples])
+
+    def check_captions(self, captions: Iterable[str]) -> None:
+        """Refuses what the text tower will not take before training begins, not once it is drawn.
+
+        Raises:
+            ConfigError: A caption that is too long, unless `truncate` is set.
+        """
+        once = sorted(set(captions))
+        for start in tqdm(range(0, len(once), 1000), 'captions', unit='thousand', delay=2):
+            self._tokenised(once[start : start + 1000])
+
+    def _tokenised(self, captions: Sequence[str]) -> dict[str, Tensor]:
         try:
             return self.pair.text.tokenize(captions, self.truncate)
         except ConfigError as error:  # anchors of classes are never cut, captions may be

@@ -83,15 +83,18 @@ class ContrastRunner(BaseRunner):
     def build_train_loop(self, loop: Any) -> Any:
         built = super().build_train_loop(loop)
         train = getattr(built.dataloader.dataset, 'pairs', None)
-        if train is not None and self.val_loop is not None:
-            val = getattr(self.val_loop.dataloader.dataset, 'pairs', None)
-            shared = overlap(train.patches(), val.patches()) if val is not None else None
-            if shared is not None:
-                unit, names = shared
-                self.logger.warning(
-                    f'training and validation pairs share {len(names)} {unit} ({some(names)}): '
-                    'recall@k will not tell how the pair does on new slides'
-                )
+        loop = self.val_loop
+        val = getattr(loop.dataloader.dataset, 'pairs', None) if loop is not None else None
+        tables = [table for table in (train, val) if table is not None]  # a stream has none
+        for table in tables:
+            self.bare_model.check_captions(table.captions)
+        shared = overlap(*(table.patches() for table in tables)) if len(tables) == 2 else None
+        if shared is not None:
+            unit, names = shared
+            self.logger.warning(
+                f'training and validation pairs share {len(names)} {unit} ({some(names)}): '
+                'recall@k will not tell how the pair does on new slides'
+            )
         return built
 
     def test(self) -> dict[str, float]:

@@ -123,7 +123,7 @@ def test_balance_by_text_draws_every_text_equally_often(uneven):
     assert Counter(pairs.pairs.captions[row][4] for row in rows) == {'a': 40, 'b': 40, 'c': 40}
     assert Counter(rows)[0] == 8  # and a text's patches in turn
     assert set(Counter(drawn(pairs, 'none', 48)).values()) == {6}
-    with pytest.raises(ConfigError, match="balance must be one of .*'none', 'text'.*'slide'"):
+    with pytest.raises(ConfigError, match=r"balance must be one of .*'none', 'text'.*'slide'"):
         PairSampler(pairs, 0, 'slide')
 
 

@@ -8,7 +8,6 @@ from pair_ranks import LAYOUTS, STEPS, run_rank, train_here
 from pair_steps import same
 
 
-@pytest.mark.slow
 def test_two_processes_train_what_one_does(tiny_pair, tmp_path, read_checkpoint):
     # forked, so that neither has to import everything once more
     torch.multiprocessing.start_processes(

@@ -181,6 +181,31 @@ def test_what_is_wrong_is_told_in_one_line(options, message, tiny_pair):
     assert '\n' not in str(error.value).strip()
 
 
+@pytest.mark.parametrize('part', ['train', 'val'])
+def test_captions_that_are_too_long_are_found_before_training(part, tiny_pair, pair_data, tmp_path):
+    lines = (pair_data / f'{part}.csv').read_text().splitlines()
+    lines[-1] = lines[-1].replace('tissue.', 'tissue ' * 50)
+    (tmp_path / 'long.csv').write_text('\n'.join(lines))
+    options = {
+        f'{part}_dataloader.dataset.ann_file': str(tmp_path / 'long.csv'),
+        f'{part}_dataloader.dataset.data_prefix': str(pair_data),
+        'train_cfg.max_iters': 1,
+    }
+    with pytest.raises(ConfigError, match=r'longer than the 256.*model\.truncate=True'):
+        train(tiny_pair(options))
+    assert train(tiny_pair({**options, 'model.truncate': True})).iter == 1
+
+
+@pytest.mark.parametrize('steps', [['CropPatch'], ['AugmentPatch', 'CropPatch'], ['AugmentPatch']])
+def test_a_pipeline_that_names_no_size_gets_the_towers(steps, tiny_pair):
+    cfg = tiny_pair({'train_cfg.max_iters': 1})
+    cfg.train_dataloader.dataset.pipeline = [{'type': step} for step in steps]
+    assert train(cfg).iter == 1
+    cfg.train_dataloader.dataset.pipeline = [{'type': 'ResizePatch'}, {'type': 'CropPatch'}]
+    with pytest.raises(ConfigError, match='put it in front of ResizePatch'):
+        train(cfg)
+
+
 @pytest.mark.parametrize(
     ('line', 'message'),
     [
