@@ -32,7 +32,7 @@ HELD_OUT = {'slides_per_class': 40, 'patches_per_slide': 4, 'seed': 2, 'populati
 VOCABULARY = 1500
 TEXT = {
     'hidden_size': 192,
-    'num_hidden_layers': 3,
+    'num_hidden_layers': 2,
     'num_attention_heads': 3,
     'intermediate_size': 768,
     'max_position_embeddings': 128,

@@ -7,9 +7,10 @@ import argparse
 from cite.cli.parsing import add_debug
 from cite.errors import ConfigError
 
-HELP = 'list the vision backbones and text encoders that have a short name'
+HELP = 'list the vision backbones, text encoders and pairs that have a short name'
 EXAMPLE = 'cite models clip'
 
+INSIDE = 'comes with cite'
 OTHERS = 'timm:<name>, hf-hub:<owner/repo>, any BERT-type hub id, and local folders'
 
 
@@ -19,25 +20,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from cite.encoders.pairs import PAIRS
     from cite.encoders.text.zoo import TEXT_CARDS
     from cite.encoders.zoo import CARDS
 
     wanted = args.filter.lower()
     vision = [card for card in CARDS.values() if wanted in card.name]
     text = {name: card for name, card in TEXT_CARDS.items() if wanted in name}
-    if not vision and not text:
+    pairs = {name: card for name, card in PAIRS.items() if wanted in name}
+    if not vision and not text and not pairs:
         raise ConfigError(
             f'no short name has {args.filter!r} in it; `cite models` lists them all. Also: {OTHERS}'
         )
     if vision:
         rows: list[tuple[str, ...]] = [('vision backbone', 'feature', 'image', 'licence', 'from')]
         for c in vision:
-            source = c.source.repo if c.source else '-'
+            source = c.source.repo if c.source else INSIDE if c.weights else '-'
             rows.append((c.name, str(c.feature_dim), str(c.image_size), c.licence, source))
         _print(rows)
     if text:
         rows = [('text encoder', 'pooling', 'licence', 'from')]
-        rows += [(name, c.pooling or 'auto', c.licence, c.hub or '-') for name, c in text.items()]
+        for name, t in text.items():
+            rows.append(
+                (name, t.pooling or 'auto', t.licence, t.hub or (INSIDE if t.folder else '-'))
+            )
+        _print(rows)
+    if pairs:
+        rows = [('pair (cite.load_pair)', 'vision', 'text')]
+        rows += [
+            (name, p.vision, f'{p.text["type"]} {p.text["model"]}') for name, p in pairs.items()
+        ]
         _print(rows)
     print(f'Also: {OTHERS}')
 

@@ -40,7 +40,7 @@ TEXT_HEAD = {
 NECK = {'type': 'ProjectionNeck', 'init': 'normal_identity'}
 PROMPT = {'type': 'VisualPrompt', 'length': 1, 'init': 'token'}
 SLIDES, PATCHES, SEED = 48, 6, 7
-ITERATIONS, BATCH, LR, WEIGHT_DECAY = 100, 32, 3e-3, 0.01
+ITERATIONS, BATCH, LR, WEIGHT_DECAY = 100, 16, 3e-3, 0.01
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ CARDS = (
         feature='projection',
         feature_dim=192,
         patch_size=16,
-        image_size=128,
+        image_size=112,
         mean=(0.5, 0.5, 0.5),
         std=(0.5, 0.5, 0.5),
         licence='Apache-2.0',
@@ -24,14 +24,14 @@ CARDS = (
         weights=FOLDER / 'vision.safetensors',
         arch_kwargs={
             'num_classes': 192,
-            'img_size': 128,
-            'depth': 5,
+            'img_size': 112,
+            'depth': 4,
             'embed_layer': ConvStem,
             'class_token': False,
             'global_pool': 'avg',
             'weight_init': 'moco',  # timm's usual small weights make every image look alike at first
         },
-        mpp=1.76,
+        mpp=2.0,
         note='learned drawn tissue only, for trying the library out: it knows no real histology',
     ),
 )

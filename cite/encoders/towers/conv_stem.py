@@ -6,6 +6,7 @@ Xiao et al., 'Early convolutions help transformers see better' (NeurIPS 2021): 3
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -46,7 +47,7 @@ class ConvStem(nn.Module):
         self.num_patches = side * side
         widths = [in_chans, *(embed_dim // 2 ** (steps - 1 - i) for i in range(steps))]
         layers: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in itertools.pairwise(widths):
             layers += [
                 nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),
                 nn.BatchNorm2d(after),
