@@ -4,7 +4,10 @@ _base_ = ['../_base_/contrast.py']
 data_root = 'data/pairs'
 model = dict(
     type='CitePair',
-    vision=dict(model='clip-vit-b16', tuning=dict(type='VisualPrompt', length=8, layers='deep')),
+    vision=dict(
+        model='clip-vit-b16',
+        tuning=dict(type='VisualPrompt', length=8, layers='deep', init='normal'),
+    ),
     text=dict(model='biolinkbert-base', tuning='NoTuning'),
     dim=512,
     loss='siglip',
