@@ -14,6 +14,7 @@ import argparse
 import csv
 import json
 import math
+import shutil
 import string
 import sys
 from pathlib import Path
@@ -69,7 +70,10 @@ def draw(out: Path, workers: int) -> None:
 
 
 def write_text_model(captions: Path, folder: Path) -> None:
-    """A WordPiece vocabulary of the captions, and the description of a BERT without weights."""
+    """A WordPiece vocabulary of the captions, and the description of a BERT without weights.
+
+    Written anew each time: it takes seconds, and the same captions give the same.
+    """
     from tokenizers import BertWordPieceTokenizer, Tokenizer
     from transformers import BertConfig, PreTrainedTokenizerFast
 
@@ -137,6 +141,8 @@ def pack(run: Path, folder: Path, text: Path) -> None:
             for name, value in state.items()
             if name.startswith(prefix) and '.pooler.' not in name
         }
+        if 'head.weight' in part:  # of timm, beside a projection; it is zero, and never trained
+            part['head.bias'] = torch.zeros(len(part['head.weight']), dtype=torch.half)
         save_file(part, path, {'format': 'pt'})
     for source in sorted(text.iterdir()):
         (folder / 'text' / source.name).write_bytes(source.read_bytes())
@@ -162,6 +168,7 @@ def check(out: Path) -> None:
     from cite.encoders.cards.tiny_tissue import FOLDER
 
     packed = json.loads((FOLDER / 'pair.json').read_text(encoding='utf-8'))
+    shutil.rmtree(out / 'check', ignore_errors=True)  # a run that is done would not train again
     again = losses(train(out, out / 'check', LOSSES))
     largest = max(abs(a - b) for a, b in zip(again, packed['first_losses'], strict=True))
     print(f'{LOSSES} losses, largest difference from those packed: {largest:.2g}')

@@ -19,7 +19,7 @@ class WholeBatch(NamedTuple):
     texts: Tensor
     """(W · B, D), with gradient."""
     groups: Tensor | None
-    """(W · B,) number of each row's text, or None where each row has a text of its own."""
+    """(W · B,) or (W · B, kinds) numbers of each row's text, or None where each has a text of its own."""
     first: int
     """Where this process's own rows begin."""
 
@@ -44,7 +44,7 @@ def gather_batch(images: Tensor, texts: Tensor, groups: Tensor | None = None) ->
     Args:
         images: (B, D) features of this process.
         texts: (B, D).
-        groups: (B,) int64, or None in every process.
+        groups: (B,) or (B, kinds) int64, or None in every process.
 
     Raises:
         TrainingError: batches of different sizes in different processes.

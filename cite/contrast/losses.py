@@ -1,7 +1,9 @@
 """The losses of CLIP and SigLIP, for captions that several images may share.
 
 `groups` numbers the texts: rows with the same number have one text, as all patches of a slide have its
-caption. They are positives of each other; as negatives they would push an image from its own caption.
+caption. They are positives of each other; as negatives they would push an image from its own caption. A
+row may have several numbers, of its whole caption and of the part that was drawn, say: rows that agree in
+any one are positives.
 
 Under several processes every image meets the texts of all of them, and the other way round. Each process
 returns the loss of its own rows; the mean over processes is the loss of the whole batch, in value and, by
@@ -31,7 +33,7 @@ def clip_loss(
         images: (B, D) features of unit norm.
         texts: (B, D), row i the text of image i.
         scale: One number that multiplies the cosines, exp of the trained logarithm.
-        groups: (B,) whole numbers; None where no two rows share a text.
+        groups: (B,) or (B, kinds) whole numbers; None where no two rows share a text.
 
     Returns:
         One number, in float32 (float64 where the features are), under autocast as well.
@@ -71,7 +73,7 @@ def siglip_loss(
         texts: (B, D), row i the text of image i.
         scale: One number that multiplies the cosines, exp of the trained logarithm.
         bias: One number added to them; the paper begins with -10, since most pairs do not belong.
-        groups: (B,) whole numbers; None where no two rows share a text.
+        groups: (B,) or (B, kinds) whole numbers; None where no two rows share a text.
 
     Returns:
         One number, as `clip_loss`.
@@ -94,7 +96,8 @@ def _positives(own: int, whole: WholeBatch) -> Tensor:
     groups = whole.groups
     if groups is None:
         groups = torch.arange(len(whole.texts), device=whole.texts.device)
-    return groups[whole.first : whole.first + own, None] == groups
+    numbers = groups.view(len(groups), -1)
+    return (numbers[whole.first : whole.first + own, None] == numbers).any(dim=2)
 
 
 def _checked(
@@ -106,10 +109,14 @@ def _checked(
             f'{tuple(images.shape)} and {tuple(texts.shape)}'
         )
     if groups is not None and (
-        groups.shape != images.shape[:1] or groups.is_floating_point() or groups.dtype == torch.bool
+        groups.shape[:1] != images.shape[:1]
+        or groups.ndim not in (1, 2)
+        or groups.is_floating_point()
+        or groups.dtype == torch.bool
     ):
         raise ConfigError(
-            f'a contrastive loss needs one whole number per row as groups, ({len(images)},), found '
+            f'a contrastive loss needs one whole number per row as groups, ({len(images)},), or several of '
+            f'different kinds, ({len(images)}, kinds), found '
             f'{groups.dtype} of {tuple(groups.shape)}'
         )
     dtype = torch.promote_types(torch.promote_types(images.dtype, texts.dtype), torch.float32)

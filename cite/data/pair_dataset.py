@@ -24,11 +24,13 @@ Reword = Callable[[np.random.Generator, str], str]
 
 
 class PairItem(TypedDict):
-    """One pair: the transformed image, its caption, the number of that text, its row in the table."""
+    """One pair: the transformed image, its caption as drawn, the numbers of the whole caption and of the
+    drawn one, its row in the table."""
 
     image: Any
     caption: str
     group: int
+    drawn: int
     index: int
 
 
@@ -39,7 +41,8 @@ class PairDataset(Dataset[PairItem]):
         table: the pairs.
         transform: PIL image in RGB -> uint8 tensor 3 × H × W, e.g. `PatchTransform`.
         seed: decides the draws of `transform` and `reword`.
-        reword: augments captions. Texts are then grouped by what it made of them.
+        reword: augments captions. What it made of one has a number of its own, `drawn`; without it, that
+            of the whole caption.
 
     Randomness is that of `PatchDataset`: a `Draw` is transformed under (seed, draw number), a plain row
     under (seed, row), whichever worker does it.
@@ -71,5 +74,10 @@ class PairDataset(Dataset[PairItem]):
         if self.reword is not None:
             number = key.number if isinstance(key, Draw) else key
             caption = self.reword(generator(self.seed, _CAPTION, number), caption)
-            group = caption_group(caption)
-        return PairItem(image=item['image'], caption=caption, group=group, index=item['index'])
+        return PairItem(
+            image=item['image'],
+            caption=caption,
+            group=group,
+            drawn=group if self.reword is None else caption_group(caption),
+            index=item['index'],
+        )

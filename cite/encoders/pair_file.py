@@ -14,13 +14,17 @@ from typing import Any
 
 from cite.atomic import write_bytes
 from cite.encoders.pair import Pair, build_pair
+from cite.encoders.text.tower import TextTower
+from cite.encoders.towers.vit import VisionTower
 from cite.errors import CheckpointError, CiteError
 from cite.state import misfit
+from cite.tuning.base import EMBED
 
 KEY = 'cite_pair'
 FORMAT = 1
 VISION_OPTIONS = ('model', 'image_size', 'mean', 'std', 'pretrained', 'tuning')
-"""What a file may ask of a vision tower; where weights lie on the disk is not for it to say."""
+"""What a file may ask of a vision tower. What lies on one machine only (`weights`), and what runs foreign
+code, is not in it: whoever loads the file says so (`read_pair(path, vision=…, text=…)`)."""
 TEXT_OPTIONS = ('type', 'model', 'pooling', 'revision', 'max_length', 'pretrained', 'tuning')
 
 
@@ -63,27 +67,50 @@ def read_pair_info(path: str | Path) -> PairInfo:
     return _read(Path(path))[0]
 
 
-def read_pair(path: str | Path) -> Pair:
+def read_pair(
+    path: str | Path,
+    vision: Mapping[str, Any] | None = None,
+    text: Mapping[str, Any] | None = None,
+) -> Pair:
     """The pair of a file, on its base models.
+
+    Args:
+        vision, text: Options of the towers in place of the file's: `vision=dict(weights='ViT-B-16.pt')`,
+            `text=dict(model='/models/biolinkbert')`.
 
     Raises:
         CheckpointError: No such file, damaged, not a pair's, or of other base models than are here.
         ModelError: A base model cannot be had.
     """
     info, state = _read(Path(path))
-    pair = build_pair(info.vision, info.text, info.dim, bias=0.0 if info.bias else None)
-    for tower, expected in ((pair.vision, info.vision_digest), (pair.text, info.text_digest)):
-        if tower.digest != expected:
-            name = getattr(tower, 'name', None) or pair.vision.card.name
-            raise CheckpointError(
-                f'{path} was trained on a base model with digest {expected[:12]}, but {name} as loaded '
-                f'here has {tower.digest[:12]}. Use the same model and weights as in training'
-            )
+    specs = {**info.vision, **(vision or {})}, {**info.text, **(text or {})}
+    try:
+        pair = build_pair(*specs, info.dim, bias=0.0 if info.bias else None)
+    except CiteError:
+        raise
+    except Exception as error:  # a description can make the builders raise anything
+        raise CheckpointError(
+            f'pair {path} cannot be built: {type(error).__name__}: {" ".join(str(error).split())}'
+        ) from error
+    _check_base(path, pair.vision.card.name, pair.vision, info.vision_digest, 'vision')
+    _check_base(path, pair.text.name, pair.text, info.text_digest, 'text')
     problems = misfit(state, pair.state_dict())
     if problems:
         raise CheckpointError(f'{path} does not fit the pair it describes: {problems}')
     pair.load_state_dict(state)
     return pair.eval()
+
+
+def _check_base(
+    path: str | Path, name: str, tower: VisionTower | TextTower, expected: str, side: str
+) -> None:
+    """A tower that was trained whole brings its weights along; what it began with does not matter."""
+    if tower.tuning.first_stage != EMBED and tower.digest != expected:
+        raise CheckpointError(
+            f'{path} was trained on a base model with digest {expected[:12]}, but {name} as loaded here '
+            f'has {tower.digest[:12]}. Use the same model and weights as in training, if need be by '
+            f'{side}=dict(model=…, weights=…)'
+        )
 
 
 def _read(path: Path) -> tuple[PairInfo, dict[str, Any]]:

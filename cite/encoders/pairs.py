@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from cite.encoders.cards.tiny_tissue import FOLDER
-from cite.encoders.pair import Pair, build_pair
+from cite.encoders.pair import Pair
 from cite.encoders.pair_file import read_pair
-from cite.encoders.text import TEXT_ENCODERS
+from cite.encoders.text import TEXT_ENCODERS, FrozenTextEncoder
+from cite.encoders.vision import load_vision
 from cite.errors import ModelError
 
 
@@ -26,17 +27,15 @@ class PairCard:
         text: Spec of the text half.
         scale: What multiplies the cosines: a number, a `pair.json` that says, or None where the text
             half's file does.
-        template: What its authors put class names into.
     """
 
     vision: str
     text: Mapping[str, Any]
     scale: float | Path | None
-    template: str = '{}'
 
 
 def _clip(name: str) -> PairCard:
-    return PairCard(name, {'type': 'CLIPTextEncoder', 'model': name}, None, 'a photo of a {}.')
+    return PairCard(name, {'type': 'CLIPTextEncoder', 'model': name}, None)
 
 
 PAIRS: dict[str, PairCard] = {
@@ -48,11 +47,17 @@ PAIRS: dict[str, PairCard] = {
 }
 
 
-def load_pair(model: str | Path) -> Pair:
+def load_pair(
+    model: str | Path,
+    vision: Mapping[str, Any] | None = None,
+    text: Mapping[str, Any] | None = None,
+) -> Pair:
     """A pair by name, or one that was trained here.
 
     Args:
         model: Name in the table ('clip-vit-b16'), or a `pair.safetensors`.
+        vision, text: Options of the towers in place of the table's or the file's, such as
+            `vision=dict(weights='ViT-B-16.pt')`.
 
     Raises:
         ModelError: No such pair, or its weights cannot be had.
@@ -62,19 +67,22 @@ def load_pair(model: str | Path) -> Pair:
     if card is None:
         path = Path(model).expanduser()
         if path.suffix == '.safetensors' or path.exists():
-            return read_pair(path)
+            return read_pair(path, vision, text)
         close = difflib.get_close_matches(str(model), PAIRS, n=1)
         hint = f'did you mean {close[0]}? ' if close else ''
         raise ModelError(
             f'unknown pair {str(model)!r}: {hint}Known: {", ".join(PAIRS)}; or the path of a '
             'pair.safetensors'
         )
-    return build_pair({'model': card.vision}, card.text, scale=_scale(card)).eval()
+    encoder: FrozenTextEncoder = TEXT_ENCODERS.build({**card.text, **(text or {})})
+    scale = _scale(card, encoder)  # before the tower takes the encoder's model away
+    tower = load_vision(**{'model': card.vision, **(vision or {})})
+    return Pair(tower, encoder.tower(), scale=scale).eval()
 
 
-def _scale(card: PairCard) -> float:
+def _scale(card: PairCard, text: FrozenTextEncoder) -> float:
     if isinstance(card.scale, Path):
         return float(json.loads(card.scale.read_text(encoding='utf-8'))['scale'])
     if card.scale is None:
-        return math.exp(TEXT_ENCODERS.build(dict(card.text)).provenance()['logit_scale'])
+        return math.exp(text.provenance()['logit_scale'])
     return card.scale

@@ -84,6 +84,11 @@ def check_checkpoint(model: Any, checkpoint: Mapping[str, Any], path: str) -> No
             f'{path} is no checkpoint of cite (it lacks {KEY!r}). Weights of a base model go to '
             'model.backbone.weights'
         )
+    if 'classes' not in about:
+        raise CheckpointError(
+            f'{path} is a checkpoint of a pair, and the config is one for classes. Test it with the config '
+            'that it was trained with'
+        )
     if tuple(about['classes']) != tuple(model.classes):
         raise CheckpointError(
             f'{path} was trained for the classes {about["classes"]}, the config has '

@@ -48,7 +48,7 @@ class CiteTrainLoop(IterBasedTrainLoop):
             self._start = self.dataloader.dataset.set_start
         else:
             raise ConfigError(
-                "train_dataloader.sampler must be dict(type='PatchSampler'), found "
+                "train_dataloader.sampler must be 'PatchSampler' or, for pairs, 'PairSampler', found "
                 f'{type(self.dataloader.sampler).__name__}'
             )
         self._max_epochs = 1

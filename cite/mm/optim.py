@@ -75,6 +75,8 @@ class TrainableConstructor:
         optim_wrapper_cfg: `dict(type='CiteOptimWrapper', optimizer=dict(type='SGD', lr=…))`.
         paramwise_cfg: `dict(custom_keys={'head.': dict(lr_mult=0.1, decay_mult=0.0)})`: factors for
             the weights whose name holds the key; the longest key that fits counts.
+            `decay_vectors=False` leaves undecayed what is no matrix (norms, biases, scales), unless a
+            key says otherwise.
     """
 
     def __init__(
@@ -84,9 +86,11 @@ class TrainableConstructor:
     ) -> None:
         self.optim_wrapper_cfg = dict(optim_wrapper_cfg)
         self.custom_keys = dict((paramwise_cfg or {}).get('custom_keys', {}))
-        if set(paramwise_cfg or {}) - {'custom_keys'}:
+        self.decay_vectors = bool((paramwise_cfg or {}).get('decay_vectors', True))
+        if set(paramwise_cfg or {}) - {'custom_keys', 'decay_vectors'}:
             raise ConfigError(
-                f'paramwise_cfg takes only custom_keys here, found {sorted(paramwise_cfg or {})}'
+                'paramwise_cfg takes only custom_keys and decay_vectors here, found '
+                f'{sorted(paramwise_cfg or {})}'
             )
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
@@ -117,9 +121,11 @@ class TrainableConstructor:
     ) -> dict[str, Any]:
         group: dict[str, Any] = {'params': [weight], 'name': name}
         keys = [key for key in self.custom_keys if key in name]
+        if weight.ndim < 2 and not self.decay_vectors:
+            group['weight_decay'] = 0.0
         if keys:
             factors = self.custom_keys[max(keys, key=len)]
             group['lr'] = optimizer['lr'] * factors.get('lr_mult', 1.0)
-            if 'weight_decay' in optimizer:
-                group['weight_decay'] = optimizer['weight_decay'] * factors.get('decay_mult', 1.0)
+            if 'weight_decay' in optimizer and 'decay_mult' in factors:
+                group['weight_decay'] = optimizer['weight_decay'] * factors['decay_mult']
         return group

@@ -6,10 +6,10 @@ train_cfg = dict(max_iters=1000, val_interval=200)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
-    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.98), weight_decay=0.2),
+    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.98), weight_decay=0.05),
     clip_grad=dict(max_norm=1.0),
-    # the scale and bias of the loss, and what is no matrix, are left undecayed
-    paramwise_cfg=dict(custom_keys={'log_scale': dict(decay_mult=0.0)}),
+    # norms, biases, and the scale and bias of the loss are left undecayed
+    paramwise_cfg=dict(decay_vectors=False),
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),

@@ -26,4 +26,8 @@ val_dataloader = dict(
     num_workers=8,
     dataset=dict(type='PairDataset', ann_file='pairs.csv', split='val'),
 )
-optim_wrapper = dict(optimizer=dict(lr=5e-5))
+optim_wrapper = dict(
+    optimizer=dict(lr=5e-5),
+    # the projections are new, the text tower is not
+    paramwise_cfg=dict(custom_keys={'_projection': dict(lr_mult=20)}),
+)

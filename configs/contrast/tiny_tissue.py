@@ -38,7 +38,10 @@ train_cfg = dict(max_iters=2600, val_interval=650)
 optim_wrapper = dict(
     optimizer=dict(lr=8e-4, weight_decay=0.05),
     # at first the images say nothing; texts that follow them as fast would all become one
-    paramwise_cfg=dict(custom_keys={'pair.text.': dict(lr_mult=0.3)}),
+    paramwise_cfg=dict(
+        decay_vectors=True,
+        custom_keys={'pair.text.': dict(lr_mult=0.3), 'log_scale': dict(decay_mult=0.0)},
+    ),
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),

@@ -1,5 +1,5 @@
-# CITE in three minutes on two CPU cores. Both encoders are halves of tiny-tissue, which has seen drawn tissue
-# only, and stand where a pathology model and a biomedical text encoder would stand. Swap them with
+# CITE in three minutes on two CPU cores. Both encoders are halves of tiny-tissue, which has seen drawn
+# tissue only, and stand where a pathology model and a biomedical text encoder would stand. Swap them with
 #   --cfg-options model.backbone.model=clip-vit-b16 model.head.text_encoder.model=biolinkbert-base
 _base_ = [
     '../_base_/runtime.py',

@@ -151,3 +151,14 @@ def test_what_does_not_fit_is_refused(change, named):
         del arguments['bias']
         with pytest.raises(ConfigError, match=named):
             clip_loss(**arguments | change)
+
+
+@pytest.mark.parametrize('loss', [clip_loss, lambda i, t, s, g: siglip_loss(i, t, s, BIAS, g)])
+def test_rows_that_agree_in_any_number_are_positives(loss):
+    images, texts = paired_features(4, 3)
+    # rows 0 and 1 by the first kind, rows 2 and 3 by the second
+    both = loss(images, texts, SCALE, torch.tensor([[5, 0], [5, 1], [6, 2], [7, 2]]))
+    assert torch.equal(both, loss(images, texts, SCALE, torch.tensor([1, 1, 2, 2])))
+    # a number of one kind says nothing about the other
+    apart = loss(images, texts, SCALE, torch.tensor([[0, 1], [1, 0], [2, 3], [3, 2]]))
+    assert torch.equal(apart, loss(images, texts, SCALE, torch.arange(4)))

@@ -67,13 +67,16 @@ def test_captions_are_drawn_by_seed_and_draw(table):
     assert {pairs[Draw(1, number)]['caption'] for number in range(5)} == {'Four.'}
 
 
-def test_groups_are_those_of_the_drawn_captions(table):
-    """Drawn captions of two texts may be the same text."""
+def test_a_pair_has_the_numbers_of_its_whole_caption_and_of_the_drawn_one(table):
+    """Parts of one caption go together, and so do captions of which the same part was drawn."""
     pairs = reworded(table)
     items = [pairs[Draw(row, number)] for row in (0, 2) for number in range(60)]
-    assert all(item['group'] == caption_group(item['caption']) for item in items)
-    halves = [{item['group'] for item in half} for half in (items[:60], items[60:])]
+    assert all(item['drawn'] == caption_group(item['caption']) for item in items)
+    assert [item['group'] for item in items] == [table.groups[0]] * 60 + [table.groups[2]] * 60
+    halves = [{item['drawn'] for item in half} for half in (items[:60], items[60:])]
     assert halves[0] & halves[1]
+    plain = PairDataset(table, PatchTransform(ResizePatch(8)))[1]
+    assert plain['drawn'] == plain['group']
 
 
 def test_captions_draw_nothing_from_what_the_image_draws(table):

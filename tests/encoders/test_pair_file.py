@@ -158,3 +158,30 @@ def test_a_pickle_is_not_executed(tmp_path):
     torch.save({'state': torch.zeros(2)}, path)
     with pytest.raises(CheckpointError, match='damaged or no safetensors file'):
         read_pair(path)
+
+
+def test_whoever_loads_it_may_say_where_a_base_model_lies(tmp_path):
+    first = save_tiny_bert(tmp_path / 'first')
+    vision, text = {**VISION, 'tuning': 'NoTuning'}, {'model': str(first), 'pooling': 'mean'}
+    pair = build_pair(vision, text, 5).eval()
+    info = PairInfo(vision, text, 5, False, pair.vision.digest, pair.text.digest)
+    save_pair(tmp_path / 'pair.safetensors', pair, info)
+    (tmp_path / 'first').rename(tmp_path / 'moved')
+    with pytest.raises(CiteError, match='first'):
+        read_pair(tmp_path / 'pair.safetensors')
+    again = read_pair(tmp_path / 'pair.safetensors', text={'model': str(tmp_path / 'moved')})
+    assert np.array_equal(again.encode_text(['red']), pair.encode_text(['red']))
+
+
+def test_what_a_tower_that_was_trained_whole_began_with_does_not_matter(tmp_path):
+    pair, info = made('FullFineTuning', 'FullFineTuning')
+    other = PairInfo(**{**vars(info), 'vision_digest': 'another', 'text_digest': 'another'})
+    save_pair(tmp_path / 'pair.safetensors', pair, other)
+    again = read_pair(tmp_path / 'pair.safetensors')
+    assert np.array_equal(again.encode_images(images()), pair.encode_images(images()))
+
+
+def test_a_description_that_builds_nothing_is_told_in_one_line(file):
+    changed(file, dim='x')
+    with pytest.raises(CheckpointError, match='cannot be built: TypeError'):
+        read_pair(file)

@@ -127,3 +127,15 @@ def test_training_with_accumulation_clipping_and_factors(tiny, read_checkpoint, 
 def test_the_best_known_run_learns(finished, read_checkpoint):
     losses = read_checkpoint(finished / 'iter_8.pth')['message_hub']['log_scalars']['train/loss'][0]
     assert losses[-1] < 0.5 * losses[0]
+
+
+def test_vectors_may_be_left_undecayed_unless_a_key_says_otherwise():
+    paramwise = {'decay_vectors': False, 'custom_keys': {'head.bias': {'decay_mult': 0.5}}}
+    groups = build(Model(), paramwise_cfg=paramwise).optimizer.param_groups
+    decay = {group['name']: group['weight_decay'] for group in groups}
+    assert decay == {
+        'neck.weight': 0.01,
+        'neck.bias': 0.0,
+        'head.weight': 0.01,
+        'head.bias': 0.005,
+    }

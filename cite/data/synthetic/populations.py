@@ -1,7 +1,8 @@
 """Which slides are held out: combinations and stains that only 'unseen' slides have.
 
-A model trained on 'seen' slides meets in 'unseen' ones no new finding, but findings combined as it
-never saw them, in colours that it never saw.
+A model trained on 'seen' slides meets in 'unseen' ones no new finding, but slides that combine findings
+as none before did, in colours that it never saw. Patches vary within a slide (a patch of a necrotic tumour
+may be free of necrosis), so mixes are apart by slide, not by patch; stains are apart by both.
 """
 
 from __future__ import annotations

@@ -178,6 +178,8 @@ class TextEncoder(FrozenTextEncoder):
                 f'{type(model).__name__} ({", ".join(random_layers[:5])}); they would be random. '
                 'Use a checkpoint of the whole encoder'
             )
+        if self.pretrained and any('pooler' in key for key in missing):
+            model.pooler = None  # transformers fills it with random numbers, other ones each time
         return tokenizer, model.eval(), missing
 
     def _settle_pooling(self, model: Any, missing: list[str]) -> str:

@@ -89,13 +89,11 @@ class TextTower(nn.Module):
         Raises:
             ConfigError: No list of texts, an empty text, or one longer than `limit` tokens.
         """
-        self._check(texts, truncate)
-        return self._tokens(texts, truncate)
-
-    def _check(self, texts: Sequence[str], truncate: bool) -> None:
         check_texts(texts)
-        if not truncate:
-            check_lengths(self.name, self.tokenizer, self.limit, texts)
+        tokens = self._tokens(texts, truncate)
+        if tokens['input_ids'].shape[1] > self.limit:
+            check_lengths(self.name, self.tokenizer, self.limit, texts)  # tells which
+        return tokens
 
     def _tokens(self, texts: Sequence[str], truncate: bool) -> Tokens:
         cut = {'truncation': True, 'max_length': self.limit} if truncate else {}
@@ -120,7 +118,9 @@ class TextTower(nn.Module):
         Raises:
             ConfigError: As `tokenize`, before anything is computed.
         """
-        self._check(texts, truncate)
+        check_texts(texts)
+        if not truncate:
+            check_lengths(self.name, self.tokenizer, self.limit, texts)
         was_training = self.training
         self.eval()
         try:

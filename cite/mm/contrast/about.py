@@ -30,7 +30,7 @@ def about_pair(runner: Any) -> dict[str, Any]:
         'precision': model.precision,
         'seed': runner.seed,
         'checkpoint': runner.loading or None,
-        'data': _data(cfg),
+        'data': _data(cfg) | ({'train': runner.trained_on} if runner.trained_on else {}),
         'device': device_name(),
         'versions': versions(),
     }

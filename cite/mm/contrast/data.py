@@ -65,6 +65,7 @@ class _Pairs(Dataset):
             metainfo={
                 'caption': item['caption'],
                 'group': item['group'],
+                'drawn': item['drawn'],
                 'img_path': str(self.pairs.path(item['index'])),
             }
         )
@@ -143,6 +144,10 @@ class PatchGastricPairs(_Pairs):
             Path(data_root).expanduser(), split_dir, part, mask_grades=mask_grades
         )
         if patches_per_slide is not None:
+            if patches_per_slide < 1:
+                raise ConfigError(
+                    f'patches_per_slide must be at least 1 or None, found {patches_per_slide}'
+                )
             pairs = pairs.subset(_first(pairs.slides, patches_per_slide))
         super().__init__(pairs, pipeline, seed, sentences, test_mode)
 
@@ -214,6 +219,7 @@ class PairShards(IterableDataset):
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for item in self.shards:
             meta = {'caption': item['caption'], 'group': item['group'], 'img_path': item['key']}
+            meta['drawn'] = item['group']
             yield {'inputs': item['image'], 'data_samples': PairSample(metainfo=meta)}
 
 

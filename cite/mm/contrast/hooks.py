@@ -15,7 +15,6 @@ from cite.encoders.pair_file import TEXT_OPTIONS, VISION_OPTIONS, PairInfo, save
 from cite.errors import CheckpointError, TrainingError
 from cite.mm.checkpoint import KEY, plain_message_hub, rich_message_hub
 from cite.mm.contrast.about import about_pair
-from cite.mm.trained_on import trained_on
 from cite.state import misfit
 from cite.tuning.base import EMBED
 
@@ -29,18 +28,23 @@ class PairStateHook(Hook):
 
     priority = 'VERY_LOW'  # after every other hook has had its say
 
+    def before_train(self, runner: Any) -> None:
+        """From here on the config's data count, whatever the loaded weights were trained on."""
+        runner.trained_on = None
+
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         pair = runner.bare_model.pair
         checkpoint['message_hub'] = plain_message_hub(checkpoint['message_hub'])
         checkpoint[KEY] = {
             'vision_digest': pair.vision.digest,
             'text_digest': pair.text.digest,
-            'trained_on': trained_on(runner.cfg),
+            'trained_on': about_pair(runner)['data'].get('train'),
         }
         checkpoint['random_state'] = runner.random_states
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         check_pair_checkpoint(runner.bare_model, checkpoint, str(runner.loading))
+        runner.trained_on = checkpoint[KEY].get('trained_on')
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = rich_message_hub(checkpoint['message_hub'])
 
@@ -88,6 +92,9 @@ class PairFileHook(Hook):
         if not is_main_process():
             return
         spec = json.loads(json.dumps(runner.cfg.model.to_dict()))
+        for side, tower in (('vision', pair.vision), ('text', pair.text)):
+            if isinstance(spec[side].get('tuning'), dict):
+                spec[side]['tuning'] = tower.tuning.stored_as(spec[side]['tuning'])
         info = PairInfo(
             vision={k: v for k, v in spec['vision'].items() if k in VISION_OPTIONS},
             text={k: v for k, v in spec['text'].items() if k in TEXT_OPTIONS},

@@ -10,13 +10,16 @@ from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
 from cite.contrast import average_gradients, cached_backward, clip_loss, siglip_loss
+from cite.contrast.gather import world_size
 from cite.encoders.pair import build_pair
 from cite.errors import ConfigError, TrainingError
 from cite.mm.contrast.sample import PairSample
 from cite.precision import autocast, settle_precision
+from cite.tuning.base import EMBED
 
 SCALES: dict[str, tuple[float, float | None]] = {'clip': (1 / 0.07, None), 'siglip': (10.0, -10.0)}
 """Loss → first scale and bias, as in its paper."""
@@ -72,10 +75,30 @@ class CitePair(BaseModel):
             usual if scale is None else scale,
             usual_bias if bias is None else bias,
         )
+        self._refuse_batch_norm(chunk is not None)
         self.loss_name = loss
         self.chunk = chunk
         self.truncate = truncate
         self.precision = precision
+
+    def _refuse_batch_norm(self, chunked: bool) -> None:
+        """Statistics of a chunk, or of one process's rows, are not those of the batch.
+
+        Raises:
+            ConfigError: A tower with batch normalisation trains whole, by chunks or in several processes.
+        """
+        towers = {'vision': self.pair.vision, 'text': self.pair.text}
+        normed = [
+            side
+            for side, tower in towers.items()
+            if tower.tuning.first_stage == EMBED
+            and any(isinstance(module, _BatchNorm) for module in tower.trunk.modules())
+        ]
+        if normed and (chunked or world_size() > 1):
+            raise ConfigError(
+                f'the {normed[0]} tower has batch normalisation and trains whole: that takes one process '
+                'and chunk=None. Tune it in another way, such as LoRA, or take a tower without'
+            )
 
     def init_weights(self) -> None:
         """Nothing: every part was initialised or loaded when it was built."""
@@ -170,7 +193,8 @@ class CitePair(BaseModel):
             raise ConfigError(f'{error}; model.truncate=True cuts captions') from error
 
     def _loss(self, images: Tensor, texts: Tensor, samples: Sequence[PairSample]) -> Tensor:
-        groups = torch.tensor([sample.group for sample in samples], device=images.device)
+        numbers = [(sample.group, sample.drawn) for sample in samples]
+        groups = torch.tensor(numbers, device=images.device)
         if self.loss_name == 'clip':
             loss = clip_loss(images, texts, self.pair.scale, groups)
         else:

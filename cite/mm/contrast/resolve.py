@@ -45,6 +45,8 @@ def resolve_pair(cfg: Config, device: str) -> Config:
             cfg.model[key] = ConfigDict(model=side)
         elif side is None or (key == 'vision' and side.get('model') is None):
             raise ConfigError(f'the config has no `model.{key}.model`; see configs/contrast')
+    if cfg.get('load_from') in ('none', 'None', ''):
+        cfg.load_from = None  # `mim test` insists on a checkpoint; a published pair has none
     settle_runner(cfg)
     settle_schedule(cfg)
     card = get_card(cfg.model.vision.model)

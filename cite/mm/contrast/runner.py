@@ -7,14 +7,15 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size, is_main_process
-from mmengine.registry import RUNNERS
+from mmengine.registry import DATASETS, FUNCTIONS, RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from cite.data.overlap import overlap
+from cite.data.pairs import PairTable
 from cite.data.table import some
-from cite.errors import ConfigError
+from cite.errors import CiteError, ConfigError
 from cite.frozen import trainable
 from cite.mm.base_runner import TEST_CONFIG, BaseRunner
 from cite.mm.contrast.about import about_pair
@@ -55,8 +56,6 @@ class ContrastRunner(BaseRunner):
         """mmengine gives every loader a sampler, which a stream does not take."""
         if isinstance(dataloader, DataLoader):
             return dataloader
-        from mmengine.registry import DATASETS, FUNCTIONS
-
         settings = dict(dataloader)
         dataset = settings['dataset']
         kind = DATASETS.get(dataset['type']) if isinstance(dataset, dict) else type(dataset)
@@ -88,14 +87,21 @@ class ContrastRunner(BaseRunner):
         tables = [table for table in (train, val) if table is not None]  # a stream has none
         for table in tables:
             self.bare_model.check_captions(table.captions)
-        shared = overlap(*(table.patches() for table in tables)) if len(tables) == 2 else None
-        if shared is not None:
-            unit, names = shared
-            self.logger.warning(
-                f'training and validation pairs share {len(names)} {unit} ({some(names)}): '
-                'recall@k will not tell how the pair does on new slides'
-            )
+        if len(tables) == 2:
+            for warning in _leaks(*tables, 'validation'):
+                self.logger.warning(warning)
         return built
+
+    def _warnings(self) -> list[str]:
+        """Of test pairs that share slides with the training pairs of the config, where both have tables."""
+        if not self.loading and not self._has_loaded:
+            return []  # nothing here was trained
+        test = getattr(self.test_dataloader.dataset, 'pairs', None)
+        try:
+            train = getattr(DATASETS.build(self.cfg.train_dataloader.dataset), 'pairs', None)
+        except CiteError:
+            return []  # training data may be gone where a checkpoint is tested
+        return _leaks(train, test, 'test') if train is not None and test is not None else []
 
     def test(self) -> dict[str, float]:
         if self._test_loop is None:
@@ -112,8 +118,10 @@ class ContrastRunner(BaseRunner):
         self.write_config(TEST_CONFIG)
         for metric in self.test_evaluator.metrics:
             if isinstance(metric, RecallAtK):
-                metric.about = {'about': about_pair(self)}
+                metric.about = {'about': about_pair(self), 'warnings': self._warnings()}
         found: dict[str, float] = super().test()
+        for warning in self._warnings():
+            self.logger.warning(warning)
         if is_main_process():
             self.logger.info('\n' + recall_table(found))
         return found
@@ -125,6 +133,18 @@ class _StreamLoader(DataLoader):
     def __len__(self) -> int:
         per_step = (self.batch_size or 1) * get_world_size()
         return -(-len(self.dataset) // per_step)  # type: ignore[arg-type]
+
+
+def _leaks(train: PairTable, other: PairTable, name: str) -> list[str]:
+    """What every reader of a recall has to know: that it was measured on what was trained on."""
+    shared = overlap(train.patches(), other.patches())
+    if shared is None:
+        return []
+    unit, names = shared
+    return [
+        f'training and {name} pairs share {len(names)} {unit} ({some(names)}): recall@k does not tell '
+        'how the pair does on new slides'
+    ]
 
 
 def recall_table(found: dict[str, float]) -> str:

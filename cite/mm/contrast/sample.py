@@ -9,7 +9,8 @@ from torch import Tensor
 class PairSample(BaseDataElement):
     """A caption and, after prediction, the features of both sides.
 
-    Meta: `caption`, `group` (number of its text), `img_path`. Fields after prediction: `image` and
+    Meta: `caption`, `group` (number of the whole caption's text), `drawn` (of what was drawn of it; the
+    same where all of it was), `img_path`. Fields after prediction: `image` and
     `text`, each (dim,) of unit length.
     """
 

@@ -69,6 +69,15 @@ def test_a_checkpoint_without_pooler_gives_other_poolings(headless, pooling):
     assert encoder.provenance()['pooling'] == ('mean' if pooling == 'auto' else pooling)
 
 
+def test_a_checkpoint_without_pooler_has_one_digest(headless):
+    """transformers fills the missing pooler with random numbers, which are no part of the model."""
+    digests = set()
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        digests.add(TextEncoder(str(headless), 'mean').tower().digest)
+    assert len(digests) == 1
+
+
 def test_a_checkpoint_without_pooler_refuses_it_by_name(headless):
     with pytest.raises(ModelError, match=r"mlm.*'pooler_output' needs a trained pooler"):
         TextEncoder(str(headless), 'pooler_output').encode_text(TEXTS)

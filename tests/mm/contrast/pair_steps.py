@@ -34,7 +34,14 @@ def pair_model(vision: Any = FULL, text: Any = FULL, **options: Any) -> CitePair
 
 def samples(captions: Iterable[str] = CAPTIONS) -> list[PairSample]:
     return [
-        PairSample(metainfo={'caption': text, 'group': caption_group(text), 'img_path': text})
+        PairSample(
+            metainfo={
+                'caption': text,
+                'group': caption_group(text),
+                'drawn': caption_group(text),
+                'img_path': text,
+            }
+        )
         for text in captions
     ]
 

@@ -216,3 +216,13 @@ def test_captions_that_are_too_long_are_refused_or_cut():
 def test_what_does_not_fit_is_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         pair_model(**options)
+
+
+def test_batch_normalisation_trains_in_whole_batches_only():
+    """tiny-tissue's stem has it; locked, its statistics stay, and chunks are allowed."""
+    vision = {'model': 'tiny-tissue', 'pretrained': False}
+    text = {'model': 'random-bert-tiny', 'pooling': 'mean', 'tuning': 'NoTuning'}
+    with pytest.raises(ConfigError, match='vision tower has batch normalisation'):
+        CitePair({**vision, 'tuning': 'FullFineTuning'}, text, dim=8, chunk=2)
+    CitePair({**vision, 'tuning': 'NoTuning'}, text, dim=8, chunk=2)
+    CitePair({**vision, 'tuning': 'FullFineTuning'}, text, dim=8)
