@@ -125,8 +125,9 @@ def losses(run: Path) -> list[float]:
 
 def pack(run: Path, folder: Path, text: Path) -> None:
     """The trained pair as two halves in half precision, in the layouts that cite reads."""
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file, save
 
+    from cite.atomic import write_bytes
     from cite.encoders.pair_file import read_pair_info
 
     state = load_file(run / 'pair.safetensors')
@@ -143,7 +144,7 @@ def pack(run: Path, folder: Path, text: Path) -> None:
         }
         if 'head.weight' in part:  # of timm, beside a projection; it is zero, and never trained
             part['head.bias'] = torch.zeros(len(part['head.weight']), dtype=torch.half)
-        save_file(part, path, {'format': 'pt'})
+        write_bytes(path, save(part, {'format': 'pt'}))
     for source in sorted(text.iterdir()):
         (folder / 'text' / source.name).write_bytes(source.read_bytes())
     info = read_pair_info(run / 'pair.safetensors').training

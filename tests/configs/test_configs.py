@@ -66,7 +66,7 @@ def test_of_pairs_reads_and_resolves(name):
     assert (
         done.val_dataloader.dataset.test_mode and 'test_mode' not in done.train_dataloader.dataset
     )
-    warm_up, cosine = done.param_scheduler
+    _warm_up, cosine = done.param_scheduler
     assert cosine.begin + cosine.T_max == done.train_cfg.max_iters
 
 

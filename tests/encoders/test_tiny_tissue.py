@@ -1,4 +1,4 @@
-"""The pair that comes with the library: small, whole, described, and better than chance at what it learned."""
+"""The pair that comes with the library: small, whole, described, better than chance at what it learned."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_folder_is_small_and_described():
     size = sum(path.stat().st_size for path in FOLDER.rglob('*') if path.is_file())
     assert size <= 12 * 2**20
     card = (FOLDER / 'CARD.md').read_text(encoding='utf-8')
-    for said in ('not for diagnosis', 'tools/tiny_tissue.py', 'seed'):
+    for said in ('not for diagnosis', 'tools/tiny_tissue.py', 'Seed 0'):
         assert said in card
     about = json.loads((FOLDER / 'pair.json').read_text(encoding='utf-8'))
     assert len(about['first_losses']) == 50 and about['first_losses'][0] > 3

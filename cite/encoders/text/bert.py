@@ -16,6 +16,7 @@ from cite.encoders.text.hub import (
     explain_missing,
     fingerprint,
     identity,
+    quiet,
     read_json,
 )
 from cite.encoders.text.tower import Pool, TextTower, Tokens
@@ -160,7 +161,8 @@ class TextEncoder(FrozenTextEncoder):
             )
 
         try:
-            tokenizer, (model, info) = cached_first(load, self.source, self.revision)
+            with quiet():
+                tokenizer, (model, info) = cached_first(load, self.source, self.revision)
         except Exception as error:  # transformers raises OSError, ValueError, hub errors, …
             raise ModelError(
                 explain_missing('text encoder', self.source, error, TEXT_CARDS)

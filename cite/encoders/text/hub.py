@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -82,6 +82,25 @@ def _fetch(source: str, name: str, revision: str | None) -> Path | None:
             type(error).__name__,
         )
         return None
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Inside, transformers neither reports missing weights, which are judged here, nor draws a bar."""
+    from transformers.utils import logging as transformers_logging
+
+    level, bars = (
+        transformers_logging.get_verbosity(),
+        transformers_logging.is_progress_bar_enabled(),
+    )
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
 
 
 def cached_first(

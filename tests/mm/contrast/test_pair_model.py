@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from cite.errors import ConfigError, TrainingError
 from cite.frozen import trainable
+from cite.mm.contrast.model import CitePair
 
 KINDS = ['clip', 'siglip']
 # keys' biases cancel in the softmax, and timm's are part of one bias
