@@ -22,7 +22,8 @@ def test_two_processes_train_what_one_does(tiny_pair, tmp_path, read_checkpoint)
             assert halves[0][0] != halves[1][0]  # each of its own rows
             assert sum(half[0] for half in halves) / 2 == pytest.approx(loss, rel=1e-5)
             for _, found in halves:
-                same(found, gradients, slack=1e-5)
+                # later steps begin from weights that AdamW has carried apart by their rounding
+                same(found, gradients, slack=1e-5 if step == 0 else 1e-4)
         states = []
         for folder in ('one', 'two'):
             checkpoint = read_checkpoint(tmp_path / f'{folder}{layout}' / f'iter_{STEPS}.pth')
