@@ -137,7 +137,10 @@ def test_float32_under_autocast_and_from_half_features(loss):
         ({'texts': torch.ones(4, 2)}, r'\(4, 2\)'),
         ({'images': torch.ones(4), 'texts': torch.ones(4)}, r'\(batch, dim\)'),
         ({'images': torch.ones(0, 3), 'texts': torch.ones(0, 3)}, r'\(0, 3\)'),
-        ({'groups': torch.zeros(3, dtype=torch.int64)}, r'\(4, kinds\), found torch.int64 of \(3,\)'),
+        (
+            {'groups': torch.zeros(3, dtype=torch.int64)},
+            r'\(4, kinds\), found torch.int64 of \(3,\)',
+        ),
         ({'groups': torch.zeros(4)}, 'float32'),
         ({'scale': torch.ones(2)}, 'one number as scale'),
         ({'bias': torch.ones(2)}, 'one number as bias'),

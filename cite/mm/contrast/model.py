@@ -16,6 +16,8 @@ from tqdm import tqdm
 from cite.contrast import average_gradients, cached_backward, clip_loss, siglip_loss
 from cite.contrast.gather import world_size
 from cite.encoders.pair import build_pair
+from cite.encoders.text.tower import TextTower
+from cite.encoders.towers.vit import VisionTower
 from cite.errors import ConfigError, TrainingError
 from cite.mm.contrast.sample import PairSample
 from cite.precision import autocast, settle_precision
@@ -87,7 +89,10 @@ class CitePair(BaseModel):
         Raises:
             ConfigError: A tower with batch normalisation trains whole, by chunks or in several processes.
         """
-        towers = {'vision': self.pair.vision, 'text': self.pair.text}
+        towers: dict[str, VisionTower | TextTower] = {
+            'vision': self.pair.vision,
+            'text': self.pair.text,
+        }
         normed = [
             side
             for side, tower in towers.items()

@@ -88,7 +88,7 @@ class ContrastRunner(BaseRunner):
         for table in tables:
             self.bare_model.check_captions(table.captions)
         if len(tables) == 2:
-            for warning in _leaks(*tables, 'validation'):
+            for warning in _leaks(tables[0], tables[1], 'validation'):
                 self.logger.warning(warning)
         return built
 
