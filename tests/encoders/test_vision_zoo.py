@@ -4,23 +4,23 @@ import pytest
 import timm
 import torch
 
-from cite.encoders.cards import clip, dinov2, vit
+from cite.encoders.cards import clip, dinov2, tiny_tissue, vit
 from cite.encoders.zoo import CARDS, find_card, get_card, suggest
 from cite.errors import ModelError
 
 
 def test_names_are_unique():
-    assert len(CARDS) == sum(len(family.CARDS) for family in (clip, dinov2, vit))
+    assert len(CARDS) == sum(len(family.CARDS) for family in (clip, dinov2, tiny_tissue, vit))
 
 
 @pytest.mark.parametrize('name', CARDS)
 def test_card_tells_what_timm_builds(name):
     card = CARDS[name]
     with torch.device('meta'):
-        model = timm.create_model(card.arch, weight_init='skip', **card.arch_kwargs)
+        model = timm.create_model(card.arch, **{**card.arch_kwargs, 'weight_init': 'skip'})
     assert model.patch_embed.patch_size == (card.patch_size, card.patch_size)
     assert model.patch_embed.img_size == (card.image_size, card.image_size)
-    assert model.global_pool == 'token'
+    assert model.global_pool == ('avg' if name == 'tiny-tissue' else 'token')
     expected = model.head.out_features if card.feature == 'projection' else model.num_features
     assert card.feature_dim == expected
     assert card.citation
@@ -30,7 +30,7 @@ def test_card_tells_what_timm_builds(name):
 def test_clip_is_built_as_trained():
     with torch.device('meta'):
         card = CARDS['clip-vit-b16']
-        model = timm.create_model(card.arch, weight_init='skip', **card.arch_kwargs)
+        model = timm.create_model(card.arch, **{**card.arch_kwargs, 'weight_init': 'skip'})
     assert 'QuickGELU' in type(model.blocks[0].mlp.act).__name__
     assert {m.eps for m in model.modules() if isinstance(m, torch.nn.LayerNorm)} == {1e-5}
     assert model.patch_embed.proj.bias is None

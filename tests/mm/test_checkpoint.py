@@ -261,7 +261,7 @@ def test_a_disk_that_is_full_elsewhere_is_told_too(tiny, monkeypatch):
     def full(*args):
         raise OSError(errno.ENOSPC, 'No space left on device', 'somewhere')
 
-    monkeypatch.setattr(cite.mm.runner, 'write_text', full)
+    monkeypatch.setattr(cite.mm.base_runner, 'write_text', full)
     with pytest.raises(CheckpointError, match='No space left on device: somewhere'):
         train(tiny())
 

@@ -22,7 +22,7 @@ def test_run_folder_by_default(tiny_file, tmp_path):
 
 
 def test_configs_that_come_with_the_library_go_by_name():
-    assert load_config('quickstart/cite').model.backbone.model == 'random-vit-tiny'
+    assert load_config('quickstart/cite').model.backbone.model == 'tiny-tissue'
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_a_loss_that_is_not_a_number_stops_before_any_weight_moves(
 
     monkeypatch.setattr(TextEmbeddingHead, 'forward', forward)
     runners = []
-    monkeypatch.setattr('cite.mm.launch.CiteRunner.train', keep_runner(runners))
+    monkeypatch.setattr('cite.mm.runner.CiteRunner.train', keep_runner(runners))
     with pytest.raises(
         TrainingError, match=r'loss is nan at iteration 5 .*\.jpg.*checkpoint is whole'
     ):

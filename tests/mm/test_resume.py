@@ -163,7 +163,7 @@ def test_resuming_with_another_number_of_processes_warns(
     ('options', 'message'),
     [
         ({'train_cfg.val_interval': 0}, 'must be at least 1'),
-        ({'train_dataloader.sampler.type': 'DefaultSampler'}, "must be dict.type='PatchSampler'"),
+        ({'train_dataloader.sampler.type': 'DefaultSampler'}, "must be 'PatchSampler'"),
     ],
 )
 def test_the_loop_refuses_what_it_cannot_resume(tiny, options, message):

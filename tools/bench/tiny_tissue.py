@@ -344,7 +344,7 @@ def plot(found: dict[str, Any], path: Path) -> None:
     matplotlib.use('Agg')
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout='constrained')
+    figure, axes = plt.subplots(1, 2, figsize=(10.5, 3.8), sharey=True, layout='constrained')
     for axis, level in zip(axes, ('patch', 'slide'), strict=True):
         for method, mark in zip(METHODS, '.vDos^', strict=True):
             numbers = [values(found, method, k, level) for k in SHOTS]
@@ -362,7 +362,7 @@ def plot(found: dict[str, Any], path: Path) -> None:
         axis.grid(alpha=0.25)
     axes[0].set_ylabel('balanced accuracy')
     axes[0].set_ylim(0.3, 1.0)
-    axes[1].legend(loc='lower right', fontsize=8)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc='outside right center', fontsize=8)
     figure.suptitle('tiny-tissue on drawn slides of unseen stains and mixes (mean, 95 % interval)')
     figure.savefig(path, dpi=130)
     plt.close(figure)

@@ -238,7 +238,7 @@ def test_short_names_and_hub_ids_share_a_card():
     for name, card in TEXT_CARDS.items():
         assert find_text_card(name) is card
         assert card.hub is None or find_text_card(card.hub) is card
-        assert TextEncoder(name).source == (card.hub or name)
+        assert TextEncoder(name).source == str(card.hub or card.folder or name)
     assert find_text_card('bert-base-uncased') is None
 
 
