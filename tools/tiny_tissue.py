@@ -31,6 +31,7 @@ SEEN = {'slides_per_class': 700, 'patches_per_slide': 5, 'seed': 1, 'population'
 HELD_OUT = {'slides_per_class': 40, 'patches_per_slide': 4, 'seed': 2, 'population': 'unseen'}
 
 VOCABULARY = 1500
+TEXT_FILES = ('config.json', 'tokenizer.json', 'tokenizer_config.json')
 TEXT = {
     'hidden_size': 192,
     'num_hidden_layers': 2,
@@ -72,8 +73,17 @@ def draw(out: Path, workers: int) -> None:
 def write_text_model(captions: Path, folder: Path) -> None:
     """A WordPiece vocabulary of the captions, and the description of a BERT without weights.
 
-    Written anew each time: it takes seconds, and the same captions give the same.
+    The trainer breaks ties and numbers words by chance, and a word's number decides its first weights. So
+    the vocabulary of the packed pair is taken, where there is one: it was learned once.
     """
+    from cite.encoders.cards.tiny_tissue import FOLDER
+
+    packed = [FOLDER / 'text' / name for name in TEXT_FILES]
+    if all(path.is_file() for path in packed):
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in packed:
+            (folder / path.name).write_bytes(path.read_bytes())
+        return
     from tokenizers import BertWordPieceTokenizer, Tokenizer
     from transformers import BertConfig, PreTrainedTokenizerFast
 
@@ -145,8 +155,8 @@ def pack(run: Path, folder: Path, text: Path) -> None:
         if 'head.weight' in part:  # of timm, beside a projection; it is zero, and never trained
             part['head.bias'] = torch.zeros(len(part['head.weight']), dtype=torch.half)
         write_bytes(path, save(part, {'format': 'pt'}))
-    for source in sorted(text.iterdir()):
-        (folder / 'text' / source.name).write_bytes(source.read_bytes())
+    for name in TEXT_FILES:
+        (folder / 'text' / name).write_bytes((text / name).read_bytes())
     info = read_pair_info(run / 'pair.safetensors').training
     about = {
         'scale': math.exp(float(state['log_scale'])),

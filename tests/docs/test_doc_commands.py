@@ -102,7 +102,9 @@ def run(words, folder):
 @pytest.mark.slow
 def test_the_quickstart_says_what_it_is_and_leaves_its_files(quickstart):
     folder, shown = quickstart
-    assert 'drawn by a program' in shown and 'balanced accuracy' in shown and 'slide (n=96)' in shown
+    assert (
+        'drawn by a program' in shown and 'balanced accuracy' in shown and 'slide (n=96)' in shown
+    )
     for name in ('report.png', 'adapter.safetensors', 'MODEL_CARD.md', 'results.json', 'config.py'):
         assert (folder / 'work_dirs' / 'quickstart' / name).stat().st_size > 0
     assert (folder / 'work_dirs/quickstart/report.png').read_bytes()[:4] == b'\x89PNG'

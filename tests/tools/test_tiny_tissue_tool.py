@@ -46,3 +46,15 @@ def test_what_is_packed_is_the_pair_that_was_trained(tool, tmp_path):
     )
     found = text.encode_text(['No necrosis.']).numpy()
     np.testing.assert_allclose(found, words, atol=0.02 * np.abs(words).max())
+
+
+def test_a_vocabulary_of_captions_spells_what_it_has_not_met(tool, tmp_path, monkeypatch):
+    from cite.encoders.cards import tiny_tissue
+
+    monkeypatch.setattr(tiny_tissue, 'FOLDER', tmp_path / 'nothing packed')
+    captions = tmp_path / 'pairs.csv'
+    captions.write_text('file,caption\n' + 'a.jpg,Red glands. No necrosis.\n' * 3, encoding='utf-8')
+    tool.write_text_model(captions, tmp_path / 'text')
+    tower = cite.load_text(str(tmp_path / 'text'), pooling='mean', pretrained=False).tower()
+    tokens = tower.tokenizer.tokenize('Red glands jaw 12')
+    assert tokens[:2] == ['red', 'glands'] and '[UNK]' not in tokens
