@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from cite.atomic import write_bytes
-from cite.encoders.towers.vit import VisionTower
+from cite.encoders.towers.tower import VisionTower
 from cite.errors import CheckpointError
 from cite.precision import PRECISIONS
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cite.encoders.towers.vit import VisionTower
+from cite.encoders.towers.tower import VisionTower
 from cite.encoders.vision import load_vision
 from cite.errors import ConfigError
 from cite.heads import HEADS, Head

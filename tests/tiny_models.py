@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cite.anchors import Anchors
 from cite.classifier import Classifier
 from cite.encoders.card import Card
-from cite.encoders.towers.vit import VisionTower
+from cite.encoders.towers.tower import VisionTower
 from cite.heads import HEADS
 from cite.necks import NECKS
 from cite.tuning import TUNINGS

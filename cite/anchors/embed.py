@@ -10,7 +10,7 @@ import torch
 
 from cite.anchors import cache
 from cite.anchors.anchors import Anchors
-from cite.encoders.text import TEXT_ENCODERS, FrozenTextEncoder
+from cite.encoders.text import FrozenTextEncoder, build_text_encoder
 from cite.encoders.text.base import check_texts
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def embed_texts(
     check_texts(texts)
     if isinstance(text_encoder, str):
         text_encoder = {'type': 'TextEncoder', 'model': text_encoder}
-    encoder: FrozenTextEncoder = TEXT_ENCODERS.build(text_encoder)
+    encoder: FrozenTextEncoder = build_text_encoder(text_encoder)
     settings = encoder.settings()
     found = cache.load(settings, texts, encoder.fingerprint())
     if found is not None:

@@ -20,9 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from cite.encoders.pairs import PAIRS
-    from cite.encoders.text.zoo import TEXT_CARDS
-    from cite.encoders.zoo import CARDS
+    from cite.encoders.zoo import CARDS, PAIRS, TEXT_CARDS
 
     wanted = args.filter.lower()
     vision = [card for card in CARDS.values() if wanted in card.name]
@@ -35,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     if vision:
         rows: list[tuple[str, ...]] = [('vision backbone', 'feature', 'image', 'licence', 'from')]
         for c in vision:
-            source = c.source.repo if c.source else INSIDE if c.weights else '-'
+            source = str(c.source.repo) if c.source else INSIDE if c.weights else '-'
             rows.append((c.name, str(c.feature_dim), str(c.image_size), c.licence, source))
         _print(rows)
     if text:
@@ -48,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     if pairs:
         rows = [('pair (cite.load_pair)', 'vision', 'text')]
         rows += [
-            (name, p.vision, f'{p.text["type"]} {p.text["model"]}') for name, p in pairs.items()
+            (name, p.vision, p.text) for name, p in pairs.items()
         ]
         _print(rows)
     print(f'Also: {OTHERS}')

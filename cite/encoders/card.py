@@ -9,10 +9,13 @@ from typing import Any, Literal, get_args
 
 from cite.errors import ConfigError
 
-Feature = Literal['token', 'pool', 'projection']
+Feature = Literal['token', 'pool', 'token+mean', 'projection']
 Resize = Literal['shortest', 'squash']
 Interpolation = Literal['bicubic', 'bilinear']
-PosInterp = Literal['timm', 'dino', 'mae']
+PosInterp = Literal['timm', 'dino', 'mae', 'conch', 'openclip']
+Domain = Literal[
+    'general', 'pathology', 'biomedical', 'radiology', 'dermatology', 'retina', 'clinical'
+]
 
 
 @dataclass(frozen=True)
@@ -20,67 +23,88 @@ class Source:
     """Where weights are published.
 
     Attributes:
-        repo: Repository on the Hugging Face hub.
+        repo: Repository on the Hugging Face hub; None for files that must be fetched by hand.
         filenames: Names to try, in order; the first that exists is taken.
         revision: Branch, tag or commit.
+        how: How to get a file that is on no hub: the page or address, and what it asks for.
     """
 
-    repo: str
+    repo: str | None
     filenames: tuple[str, ...] = ('model.safetensors', 'pytorch_model.bin')
     revision: str = 'main'
+    how: str = ''
 
 
-@dataclass(frozen=True)
-class Card:
-    """One vision model, as its authors use it.
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What every row of the zoo says of a model, whether it sees or reads.
 
     Attributes:
         name: The name a config uses.
-        arch: timm architecture that builds it.
-        feature: 'token' is the class token behind the last norm; 'pool' is timm's own pooling of the
-            tokens (mean, attention); 'projection' is CLIP's image embedding.
-        feature_dim: Length of that feature.
-        patch_size: Side of a patch token in pixels.
-        image_size: Side of the square input in pixels.
-        mean, std: Normalisation of RGB in 0…1.
         licence: Of the weights, as their authors state it.
         citation: Paper, short form.
-        source: Hub repository; None for random weights and for local models.
+        source: Hub repository or how to get the file; None for random weights and local models.
+        domain: What it learned from.
+        gated: Whether terms must be accepted first.
+        note: What a user should know.
+    """
+
+    name: str
+    licence: str
+    citation: str
+    source: Source | None = None
+    domain: Domain = 'general'
+    gated: bool = False
+    note: str = ''
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card(Published):
+    """One vision model, as its authors use it.
+
+    Attributes:
+        arch: timm architecture that builds it, or a name that its kind of tower knows.
+        tower: Kind of architecture, which says how it is built and taken apart: a name registered in
+            `cite/encoders/towers`.
+        feature: 'token' is the class token behind the last norm; 'pool' is the architecture's own pooling
+            (mean, attention); 'token+mean' is the class token and the mean of the patch tokens, joined;
+            'projection' is CLIP's image embedding.
+        feature_dim: Length of that feature.
+        patch_size: Side of a patch token in pixels; image sizes are multiples of it.
+        image_size: Side of the square input in pixels.
+        mean, std: Normalisation of RGB in 0…1.
         weights: Local file or folder that the card was made from; None for hub models.
-        arch_kwargs: What `timm.create_model` gets besides the name.
+        arch_kwargs: What `timm.create_model` (or the kind of tower) gets besides the name. Layers are named:
+            'mlp_layer': 'SwiGLUPacked'.
         interpolation: How images are resized.
         resize: 'shortest' scales the shorter side to `resize_size` and crops the centre;
             'squash' scales both sides to it, then crops.
         resize_size: Side before the centre crop; `image_size` when None.
         pos_interp: How the authors resize position embeddings (see `cite.encoders.pos_embed`).
-        gated: Whether the hub asks to accept terms first.
         mpp: Microns per pixel of the training images; None where it means nothing.
-        note: What a user should know.
+        leftovers: What its files hold besides the tower, as patterns of names ('mask_token', 'head.*'):
+            left aside at loading. Anything else that is left over is an error.
 
     Raises:
         ConfigError: A field holds a value that does not exist or does not fit the others.
     """
 
-    name: str
     arch: str
+    tower: str = 'PlainViT'
     feature: Feature
     feature_dim: int
     patch_size: int
     image_size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    licence: str
-    citation: str
-    source: Source | None = None
     weights: Path | None = None
     arch_kwargs: Mapping[str, Any] = field(default_factory=dict, hash=False)
     interpolation: Interpolation = 'bicubic'
     resize: Resize = 'shortest'
     resize_size: int | None = None
     pos_interp: PosInterp = 'timm'
-    gated: bool = False
     mpp: float | None = None
-    note: str = ''
+    leftovers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.resize_size is None:
@@ -90,6 +114,7 @@ class Card:
             ('resize', Resize),
             ('interpolation', Interpolation),
             ('pos_interp', PosInterp),
+            ('domain', Domain),
         ):
             value = getattr(self, name)
             if value not in get_args(allowed):

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cite.encoders.text import TEXT_ENCODERS, FrozenTextEncoder
+from cite.encoders.text import build_text_encoder
 from cite.encoders.text.tower import TextTower
-from cite.encoders.towers.vit import VisionTower
+from cite.encoders.towers.tower import VisionTower
 from cite.encoders.vision import load_vision
 from cite.errors import ConfigError
 from cite.images.batches import image_batches
@@ -156,9 +156,9 @@ def build_pair(
     """
     images = {key: value for key, value in vision.items() if key != 'type'}
     check_options('vision tower', load_vision, images)
-    texts = {'type': 'TextEncoder', **text}
+    texts = dict(text)
     tuning = texts.pop('tuning', None)
-    encoder: FrozenTextEncoder = TEXT_ENCODERS.build(texts)
+    encoder = build_text_encoder(texts)
     return Pair(load_vision(**images), encoder.tower(tuning), dim, scale, bias)
 
 

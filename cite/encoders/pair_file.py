@@ -15,7 +15,7 @@ from typing import Any
 from cite.atomic import write_bytes
 from cite.encoders.pair import Pair, build_pair
 from cite.encoders.text.tower import TextTower
-from cite.encoders.towers.vit import VisionTower
+from cite.encoders.towers.tower import VisionTower
 from cite.errors import CheckpointError, CiteError
 from cite.state import misfit
 from cite.tuning.base import EMBED

@@ -1,4 +1,4 @@
-"""The table of pairs: name → its two halves. A new one is a row."""
+"""A pair by name or file: its two halves from the zoo, or one that was trained here."""
 
 from __future__ import annotations
 
@@ -6,45 +6,16 @@ import difflib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cite.encoders.cards.tiny_tissue import FOLDER
 from cite.encoders.pair import Pair
+from cite.encoders.pair_card import PairCard
 from cite.encoders.pair_file import read_pair
-from cite.encoders.text import TEXT_ENCODERS, FrozenTextEncoder
+from cite.encoders.text import FrozenTextEncoder, build_text_encoder
 from cite.encoders.vision import load_vision
+from cite.encoders.zoo import PAIRS
 from cite.errors import ModelError
-
-
-@dataclass(frozen=True)
-class PairCard:
-    """A published pair whose features meet without a projection of ours.
-
-    Attributes:
-        vision: Zoo name of the vision half.
-        text: Spec of the text half.
-        scale: What multiplies the cosines: a number, a `pair.json` that says, or None where the text
-            half's file does.
-    """
-
-    vision: str
-    text: Mapping[str, Any]
-    scale: float | Path | None
-
-
-def _clip(name: str) -> PairCard:
-    return PairCard(name, {'type': 'CLIPTextEncoder', 'model': name}, None)
-
-
-PAIRS: dict[str, PairCard] = {
-    'tiny-tissue': PairCard(
-        'tiny-tissue', {'type': 'TextEncoder', 'model': 'tiny-tissue'}, FOLDER / 'pair.json'
-    ),
-    **{name: _clip(name) for name in ('clip-vit-b32', 'clip-vit-b16', 'clip-vit-l14')},
-    'clip-vit-l14-336': _clip('clip-vit-l14-336'),
-}
 
 
 def load_pair(
@@ -74,7 +45,7 @@ def load_pair(
             f'unknown pair {str(model)!r}: {hint}Known: {", ".join(PAIRS)}; or the path of a '
             'pair.safetensors'
         )
-    encoder: FrozenTextEncoder = TEXT_ENCODERS.build({**card.text, **(text or {})})
+    encoder = build_text_encoder({'model': card.text, **(text or {})})
     scale = _scale(card, encoder)  # before the tower takes the encoder's model away
     tower = load_vision(**{'model': card.vision, **(vision or {})})
     return Pair(tower, encoder.tower(), scale=scale).eval()

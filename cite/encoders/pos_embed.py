@@ -6,7 +6,10 @@ authors' way ('flavour'):
 - 'timm': bicubic to the size, antialiased. timm, and DINOv2 with registers.
 - 'dino': bicubic by the factor (size + 0.1) / old size, not antialiased. DINO and DINOv2 without
   registers; the 0.1 guards against rounding down and shifts the sampling points a little.
-- 'mae': bicubic to the size, not antialiased. MAE and what was fine-tuned from it.
+- 'mae': bicubic to the size, not antialiased. MAE and what was fine-tuned from it, MUSK, mmpretrain, and
+  DINOv2 in transformers.
+- 'conch': bilinear to the size, not antialiased. CONCH at loading.
+- 'openclip': bicubic with aligned corners. Old open_clip, and UniMed-CLIP's fork of it.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from cite.encoders.card import PosInterp
 from cite.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from timm.models.vision_transformer import VisionTransformer
+    from torch import nn
 
 
 def interpolate_pos_embed(
@@ -38,7 +41,7 @@ def interpolate_pos_embed(
         pos: (1, n_prefix + rows * columns, C).
         old_grid, new_grid: Rows and columns of patches.
         n_prefix: Leading positions (class token, registers) that are kept as they are.
-        flavour: 'timm', 'dino' or 'mae', see the module's head.
+        flavour: One of those in the module's head.
 
     Returns:
         (1, n_prefix + new rows * new columns, C); `pos` itself where the grids agree.
@@ -54,20 +57,27 @@ def interpolate_pos_embed(
     if flavour == 'dino':
         factors = [(new + 0.1) / old for new, old in zip(new_grid, old_grid, strict=True)]
         grid = interpolate(grid, scale_factor=factors, mode='bicubic')
+    elif flavour == 'conch':
+        grid = interpolate(grid, size=new_grid, mode='bilinear')
+    elif flavour == 'openclip':
+        grid = interpolate(grid, size=new_grid, mode='bicubic', align_corners=True)
     else:
         grid = interpolate(grid, size=new_grid, mode='bicubic', antialias=flavour == 'timm')
     return cat([pos[:, :n_prefix], grid.flatten(2).transpose(1, 2).to(pos.dtype)], dim=1)
 
 
 def fit_pos_embed(
-    state: Mapping[str, Tensor], model: VisionTransformer, flavour: PosInterp
+    state: Mapping[str, Tensor], model: nn.Module, flavour: PosInterp
 ) -> dict[str, Tensor]:
     """A state dict in timm's names whose `pos_embed` fits the grid that `model` was built for.
 
-    The stored grid is taken to be square, as every published file's is.
+    The stored grid is taken to be square, as every published file's is. Models of other kinds stay as
+    they are.
     """
+    from timm.models.vision_transformer import VisionTransformer
+
     pos = state.get('pos_embed')
-    if pos is None or model.pos_embed is None:
+    if pos is None or not isinstance(model, VisionTransformer) or model.pos_embed is None:
         return dict(state)
     n_prefix = 0 if model.no_embed_class else model.num_prefix_tokens
     side = math.isqrt(max(pos.shape[1] - n_prefix, 0))

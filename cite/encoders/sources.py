@@ -55,7 +55,7 @@ def resolve_weights(card: Card, weights: str | Path | None = None) -> ResolvedWe
     except ModelError as error:
         terms = ' (a gated model)' if card.gated and 'gated' not in str(error) else ''
         raise ModelError(f'weights of {card.name}{terms}: {error}') from error
-    return ResolvedWeights(path, card.source.repo, commit_of(path))
+    return ResolvedWeights(path, str(card.source.repo), commit_of(path))
 
 
 def _local_file(model: str, path: Path) -> Path:

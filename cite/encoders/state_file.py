@@ -23,8 +23,8 @@ from cite.errors import CheckpointError
 # one its authors evaluate, so it wins over the student.
 CONTAINERS = ('model', 'state_dict', 'teacher', 'student')
 PREFIXES = ('module.', 'teacher.', 'backbone.', 'encoder.')
-# What stands beside a wrapped backbone and serves its training only
-_TRAINING_ONLY = ('student.', 'dino_head.', 'ibot_head.', 'head.', 'neck.', 'dino_loss.')
+# What stands beside a wrapped backbone
+_BESIDE = ('dino_head.', 'ibot_head.', 'head.', 'neck.', 'dino_loss.')
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
@@ -36,7 +36,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     Containers: the first of 'model', 'state_dict', 'teacher', 'student' that holds a dict, and so
     on inside it.
     Prefixes: 'module.', 'teacher.', 'backbone.', 'encoder.', where every key has it or what has not
-    is known to serve training only (projection heads, the student), which is then left out.
+    is a projection head; beside a teacher the student is left out.
 
     Raises:
         CheckpointError: No such file, damaged, of an unknown format, or no tensors in it.
@@ -90,9 +90,10 @@ def unwrap(content: Any, what: str) -> dict[str, Tensor]:
 def _strip_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for prefix in PREFIXES:
         inside = [key for key in state if key.startswith(prefix)]
-        beside = [key for key in state if not key.startswith(prefix)]
-        if inside and all(key.startswith(_TRAINING_ONLY) for key in beside):
-            return _strip_prefixes({key.removeprefix(prefix): state[key] for key in inside})
+        beside = [k for k in state if not k.startswith((prefix, 'student.'))]  # same model, worse
+        if inside and all(key.startswith(_BESIDE) for key in beside):
+            kept = {key: state[key] for key in beside}
+            return _strip_prefixes({k.removeprefix(prefix): state[k] for k in inside} | kept)
     return state
 
 

@@ -14,13 +14,14 @@ from cite.encoders.card import Card
 from cite.encoders.checkpoints import load_strict, to_timm
 from cite.encoders.sources import resolve_weights
 from cite.encoders.state_file import read_state
-from cite.encoders.towers.vit import VisionTower
+from cite.encoders.towers.stages import STAGES, Stages
+from cite.encoders.towers.tower import VisionTower
 from cite.encoders.zoo import get_card
 from cite.errors import ConfigError, ModelError
 from cite.tuning import TUNINGS, Tuning
 
 if TYPE_CHECKING:
-    from timm.models.vision_transformer import VisionTransformer
+    from torch import nn
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def load_vision(
     card = get_card(model)
     if mean is not None or std is not None:
         card = replace(card, mean=_rgb('mean', mean or card.mean), std=_rgb('std', std or card.std))
-    trunk = _random_trunk(card, image_size or card.image_size)
+    trunk = random_trunk(card, image_size or card.image_size)
     if not pretrained and weights is not None:
         raise ConfigError(f'{card.name}: pretrained=False and weights={weights} exclude each other')
     published = card.source is not None or card.weights is not None
@@ -68,27 +69,30 @@ def load_vision(
     elif pretrained:
         found = resolve_weights(card, weights)
         logger.info('weights of %s: %s', card.name, found.path)
-        state = to_timm(read_state(found.path), trunk, card.pos_interp)
+        state = to_timm(read_state(found.path), trunk, card.pos_interp, card.leftovers)
         load_strict(trunk, state, f'{card.name} from {found.path}')
     return VisionTower(card, trunk.eval(), TUNINGS.build(tuning) if tuning is not None else None)
 
 
-def _random_trunk(card: Card, image_size: int) -> VisionTransformer:
-    import timm
+def random_trunk(card: Card, image_size: int) -> nn.Module:
+    """A card's architecture for images of that side, with random weights from a fixed seed.
 
+    Raises:
+        ModelError: A size that the architecture does not take.
+    """
     if image_size < card.patch_size or image_size % card.patch_size:
         raise ModelError(
             f'{card.name} cuts images into patches of {card.patch_size} pixels; image_size must be a '
             f'multiple of it, found {image_size}'
         )
-    kwargs = {**card.arch_kwargs, 'img_size': image_size}
+    stages: type[Stages] = STAGES.get(card.tower)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(RANDOM_SEED)
-        return timm.create_model(card.arch, pretrained=False, **kwargs)  # type: ignore[return-value]
+        return stages.build(card, image_size)
 
 
 @torch.no_grad()
-def _amplify(trunk: VisionTransformer) -> None:
+def _amplify(trunk: nn.Module) -> None:
     """Makes a tower that is random by design worth probing.
 
     With timm's small initial weights every block is nearly the identity, and the feature is nearly

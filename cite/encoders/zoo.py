@@ -1,4 +1,4 @@
-"""The model zoo: name → `Card`. A new model is one row in `cite/encoders/cards/`.
+"""The model zoo: name → card. A new model is one row in a file of `cite/encoders/cards/`.
 
 What is not in the zoo can still be named: `timm:<name>`, `hf-hub:<owner/repo>` or a local path, see
 `get_card`.
@@ -7,20 +7,64 @@ What is not in the zoo can still be named: `timm:<name>`, `hf-hub:<owner/repo>` 
 from __future__ import annotations
 
 import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
-from cite.encoders.card import Card
-from cite.encoders.cards import clip, dinov2, tiny_tissue, vit
+from cite.encoders import cards
+from cite.encoders.card import Card, Published, Source
+from cite.encoders.pair_card import PairCard
+from cite.encoders.text_card import TextCard
 from cite.errors import ModelError
 
-CARDS: dict[str, Card] = {
-    card.name: card for family in (clip, dinov2, vit, tiny_tissue) for card in family.CARDS
-}
+Row = TypeVar('Row', bound=Published)
+
+
+def _rows() -> Iterable[Published]:
+    for module in pkgutil.iter_modules(cards.__path__):
+        yield from importlib.import_module(f'{cards.__name__}.{module.name}').CARDS
+
+
+def _table(rows: Iterable[Published], kind: type[Row]) -> dict[str, Row]:
+    table: dict[str, Row] = {}
+    for row in rows:
+        if isinstance(row, kind) and table.setdefault(row.name, row) is not row:
+            raise ModelError(f'two rows of the zoo are called {row.name!r}')
+    return table
+
+
+ROWS = tuple(_rows())
+CARDS: dict[str, Card] = _table(ROWS, Card)
+TEXT_CARDS: dict[str, TextCard] = _table(ROWS, TextCard)
+PAIRS: dict[str, PairCard] = _table(ROWS, PairCard)
 
 
 def find_card(model: str) -> Card | None:
-    """The card of a zoo name; None for any other name."""
-    return CARDS.get(model)
+    """The card of a zoo name, or of a hub repository ('hf-hub:owner/repo') that is in the zoo.
+
+    A revision ('hf-hub:owner/repo@commit') is kept. None for any other name.
+    """
+    if model in CARDS:
+        return CARDS[model]
+    repo, _, revision = model.removeprefix('hf-hub:').partition('@')
+    for card in CARDS.values():
+        if card.source is not None and card.source.repo == repo:
+            return _at(card, card.source, revision)
+    return None
+
+
+def _at(card: Card, source: Source, revision: str) -> Card:
+    return replace(card, source=replace(source, revision=revision)) if revision else card
+
+
+def find_text_card(model: str) -> TextCard | None:
+    """The card of a zoo name or of a hub repository in the zoo; None for anything else."""
+    if model in TEXT_CARDS:
+        return TEXT_CARDS[model]
+    return next((card for card in TEXT_CARDS.values() if card.hub == model), None)
 
 
 def suggest(model: str, count: int = 5) -> list[str]:
@@ -34,7 +78,8 @@ def suggest(model: str, count: int = 5) -> list[str]:
 
     names: dict[str, str] = {}
     for card in CARDS.values():
-        for alias in (card.name, card.arch, card.source.repo if card.source else card.name):
+        repo = card.source.repo if card.source else None
+        for alias in (card.name, card.arch, repo or card.name):
             names.setdefault(plain(alias), card.name)
     close = difflib.get_close_matches(plain(model), names, n=count * 3, cutoff=0.6)
     return list(dict.fromkeys(names[alias] for alias in close))[:count]
@@ -64,7 +109,7 @@ def get_card(model: str) -> Card:
     if path.exists() or model.startswith(('/', './', '../', '~')):
         return timm_cards.card_from_path(path)
     close = suggest(model)
-    hint = f'did you mean {" or ".join(close)}?' if close else f'known: {", ".join(CARDS)}.'
+    hint = f'did you mean {" or ".join(close)}?' if close else 'see `cite models`.'
     raise ModelError(
         f'unknown model {model!r}: {hint} Other models: timm:<name>, hf-hub:<owner/repo>, or the '
         'path of a folder with config.json and weights'

@@ -13,7 +13,7 @@ from cite.tuning.visual_prompt import VisualPrompt
 
 if TYPE_CHECKING:
     from cite.encoders.text.tower import TextTower
-    from cite.encoders.towers.vit import VisionTower
+    from cite.encoders.towers.tower import VisionTower
 
 
 @TUNINGS.register

@@ -17,7 +17,7 @@ from cite.atomic import write_text
 from cite.classifier import Classifier
 from cite.encoders.card import preprocessing
 from cite.encoders.checkpoints import load_strict, to_timm
-from cite.encoders.towers.vit import VisionTower
+from cite.encoders.towers.tower import VisionTower
 from cite.encoders.vision import load_vision
 from cite.errors import CheckpointError, ConfigError, ModelError
 from cite.frozen import trainable
@@ -90,7 +90,11 @@ def _assemble(parts: Parts, old: OldCheckpoint) -> Classifier:
     else:
         spec.pop('weights', None)  # the checkpoint's own copy is taken
         tower = load_vision(**spec, pretrained=False)
-        load_strict(tower.trunk, to_timm(old.tower, tower.trunk), f'the tower in {old.path}')
+        load_strict(
+            tower.trunk,
+            to_timm(old.tower, tower.trunk, leftovers=tower.card.leftovers),
+            f'the tower in {old.path}',
+        )
     head = {key: value for key, value in parts.head.items() if key != 'text_encoder'}
     if 'texts' in head:
         head['anchors'] = _anchors(parts)
@@ -116,7 +120,10 @@ def _trained(parts: Parts, old: OldCheckpoint, tower: VisionTower) -> dict[str, 
     if parts.prompt is not None:
         state['backbone.tuning.prompt'] = parts.prompt
     if _trains_whole(parts):
-        trunk, training = to_timm(old.tower, tower.trunk), trainable(tower.trunk)
+        trunk, training = (
+            to_timm(old.tower, tower.trunk, leftovers=tower.card.leftovers),
+            trainable(tower.trunk),
+        )
         left = {name: value for name, value in trunk.items() if name in training or value.any()}
         state |= {f'backbone.trunk.{name}': value for name, value in left.items()}
     return state

@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 
 import cite
-from cite.encoders.text.zoo import find_text_card
+from cite.encoders.zoo import find_text_card
 from cite.frozen import trainable
 from cite.heads.text_embedding import TextEmbeddingHead
 from cite.mm.stain_record import stain_record

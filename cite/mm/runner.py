@@ -11,7 +11,7 @@ from mmengine.dist import barrier, get_rank, is_main_process
 from mmengine.registry import RUNNERS
 from torch import nn
 
-from cite.encoders.text import TEXT_ENCODERS
+from cite.encoders.text import build_text_encoder
 from cite.errors import ConfigError, ModelError
 from cite.frozen import trainable
 from cite.mm.about import about_run, headlines, settle_sizes
@@ -69,7 +69,7 @@ class CiteRunner(BaseRunner):
         anchors = anchors_of_checkpoint(path, [template.format(t) for t in head.get('texts', ())])
         if anchors is None:
             return None
-        wanted = TEXT_ENCODERS.build(head['text_encoder']).settings()['model']
+        wanted = build_text_encoder(head['text_encoder']).settings()['model']
         if Path(wanted).name != Path(anchors.provenance.get('model', '')).name:
             return None  # of another encoder than the config's
         self.logger.warning(f'text encoder {wanted} is not at hand; anchors taken from {path}')

@@ -12,7 +12,7 @@ import torch
 from cite.adapter import AdapterInfo
 from cite.classifier import Classifier
 from cite.data.transforms import PatchTransform
-from cite.encoders.towers.vit import VisionTower
+from cite.encoders.towers.tower import VisionTower
 from cite.errors import CheckpointError, ConfigError, DataError
 from cite.images import ResizePatch, image_batches
 from cite.images.stain import NormalizeStain, StainReference

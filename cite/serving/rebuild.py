@@ -16,7 +16,7 @@ from cite.adapter import AdapterInfo, check_tower, read_adapter
 from cite.anchors import Anchors
 from cite.classifier import Classifier, assemble
 from cite.encoders.card import preprocessing
-from cite.encoders.towers.vit import VisionTower
+from cite.encoders.towers.tower import VisionTower
 from cite.encoders.vision import load_vision
 from cite.errors import CheckpointError, CiteError, ModelError
 from cite.state import misfit

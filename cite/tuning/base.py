@@ -12,7 +12,7 @@ from cite.registry import Registry
 
 if TYPE_CHECKING:
     from cite.encoders.text.tower import TextTower
-    from cite.encoders.towers.vit import VisionTower
+    from cite.encoders.towers.tower import VisionTower
 
 TUNINGS = Registry('tuning', 'cite.tuning', 'cite.legacy')
 

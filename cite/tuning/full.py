@@ -8,7 +8,7 @@ from cite.tuning.base import EMBED, TUNINGS, Tuning
 
 if TYPE_CHECKING:
     from cite.encoders.text.tower import TextTower
-    from cite.encoders.towers.vit import VisionTower
+    from cite.encoders.towers.tower import VisionTower
 
 
 @TUNINGS.register

@@ -17,7 +17,7 @@ from cite.tuning.blocks import block_numbers
 
 if TYPE_CHECKING:
     from cite.encoders.text.tower import TextTower
-    from cite.encoders.towers.vit import VisionTower
+    from cite.encoders.towers.tower import VisionTower
 
 _CLIP_ATTENTION = ('self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj', 'self_attn.out_proj')
 _BERT_ATTENTION = ('attention.self.query', 'attention.self.key', 'attention.self.value')
@@ -79,7 +79,9 @@ class LoRA(Tuning):
     def attach(self, tower: VisionTower | TextTower) -> None:
         from peft import LoraConfig, inject_adapter_in_model
 
-        layers = _linear_layers(tower.trunk)
+        layers = _linear_layers(tower)
+        if not layers:
+            raise ConfigError('LoRA: this model has no linear layers in its blocks')
         inner = _targeted(self.targets, sorted({name for _, name in layers}))
         self._depth = 1 + max(block for block, _ in layers)
         self._blocks = (
@@ -144,14 +146,21 @@ def _checked(targets: str | Sequence[str]) -> str | tuple[str, ...]:
     )
 
 
-def _linear_layers(trunk: nn.Module) -> dict[tuple[int, str], str]:
+def _linear_layers(tower: VisionTower | TextTower) -> dict[tuple[int, str], str]:
     """(Block, name within the block) → name within the trunk, of all linear layers inside blocks."""
-    layers = {}
-    for name, module in trunk.named_modules():
-        found = re.search(r'(?:^|\.)(\d+)\.', name)
-        if found and isinstance(module, nn.Linear):
-            layers[int(found[1]), name[found.end() :]] = name
-    return layers
+    from cite.encoders.text.tower import TextTower
+
+    named = {name: m for name, m in tower.trunk.named_modules() if isinstance(m, nn.Linear)}
+    if isinstance(tower, TextTower):  # the only numbers in the names of text models count blocks
+        found = ((re.search(r'(?:^|\.)(\d+)\.', name), name) for name in named)
+        return {(int(at[1]), name[at.end() :]): name for at, name in found if at}
+    names = {module: name for name, module in named.items()}
+    return {
+        (number, inner): names[module]
+        for number, block in enumerate(tower.blocks)
+        for inner, module in block.named_modules()
+        if module in names
+    }
 
 
 def _targeted(targets: str | tuple[str, ...], names: list[str]) -> set[str]:

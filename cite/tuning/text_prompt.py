@@ -13,7 +13,7 @@ from cite.tuning.base import TUNINGS, Tuning, text_only
 
 if TYPE_CHECKING:
     from cite.encoders.text.tower import TextTower
-    from cite.encoders.towers.vit import VisionTower
+    from cite.encoders.towers.tower import VisionTower
 
 INITS = ('normal', 'token')
 SHORTEST = 3

@@ -14,7 +14,7 @@ from cite.tuning.blocks import block_numbers
 
 if TYPE_CHECKING:
     from cite.encoders.text.tower import TextTower
-    from cite.encoders.towers.vit import VisionTower
+    from cite.encoders.towers.tower import VisionTower
 
 INITS: dict[str, Callable[[Tensor], Tensor]] = {
     'normal': lambda prompt: nn.init.normal_(prompt, std=0.02),
@@ -77,6 +77,12 @@ class VisualPrompt(Tuning):
 
     def attach(self, tower: VisionTower | TextTower) -> None:
         tower = vision_only(self, tower)
+        stages = tower.stages
+        if not stages.takes_prompts:
+            raise ConfigError(
+                f'VisualPrompt: {tower.card.name} is {stages.description}, whose blocks see no one sequence '
+                f'of tokens that prompts could join. Tune it with {stages.alternatives}'
+            )
         blocks = _block_numbers(self.layers, tower.depth)
         self.check_length(tower)
         self._rows = {block: row for row, block in enumerate(blocks)}

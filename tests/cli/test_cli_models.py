@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 from cite.cli import main
-from cite.encoders.text.zoo import TEXT_CARDS
-from cite.encoders.zoo import CARDS
+from cite.encoders.zoo import CARDS, TEXT_CARDS
 
 
 def first_words(text: str) -> set[str]:

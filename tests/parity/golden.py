@@ -16,7 +16,7 @@ from tiny_models import tiny_card
 
 from cite.anchors import Anchors
 from cite.encoders.checkpoints import load_strict, to_timm
-from cite.encoders.towers.vit import VisionTower
+from cite.encoders.towers.tower import VisionTower
 from cite.tuning import TUNINGS
 
 CLASSES = ('well', 'moderate', 'poor')

@@ -15,7 +15,7 @@ from cite.adapter import read_adapter, save_adapter
 from cite.encoders.text.bert import TextEncoder
 from cite.encoders.text.clip import CLIPTextEncoder
 from cite.encoders.text.tower import TextTower
-from cite.encoders.towers.vit import VisionTower
+from cite.encoders.towers.tower import VisionTower
 from cite.errors import ConfigError
 from cite.frozen import trainable
 from cite.images import image_batches

@@ -9,7 +9,7 @@ from prompt_ranks import take_token
 from tiny_models import DEPTH, PATCHES, WIDTH, tiny_images, tiny_tower, tiny_trunk
 from torch import Tensor
 
-from cite.encoders.towers.vit import VisionTower
+from cite.encoders.towers.tower import VisionTower
 from cite.errors import ConfigError
 from cite.tuning import TUNINGS
 from cite.tuning.visual_prompt import VisualPrompt

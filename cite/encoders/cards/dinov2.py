@@ -30,6 +30,7 @@ def _dinov2(size: str, timm_size: str, dim: int, registers: bool) -> Card:
         resize_size=256,
         # the authors switched to antialiased resizing with the registers
         pos_interp='timm' if registers else 'dino',
+        leftovers=('mask_token', 'head.*', 'dino_head.*', 'ibot_head.*'),
     )
 
 

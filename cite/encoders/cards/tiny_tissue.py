@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cite.encoders.card import Card
-from cite.encoders.towers.conv_stem import ConvStem
+from cite.encoders.pair_card import PairCard
+from cite.encoders.text_card import TextCard
 
 FOLDER = Path(__file__).parent.parent / 'tiny_tissue'
 
@@ -26,12 +27,32 @@ CARDS = (
             'num_classes': 192,
             'img_size': 112,
             'depth': 4,
-            'embed_layer': ConvStem,
+            'embed_layer': 'ConvStem',
             'class_token': False,
             'global_pool': 'avg',
             'weight_init': 'moco',  # timm's usual small weights make every image look alike at first
         },
+        domain='pathology',
         mpp=2.0,
         note='learned drawn tissue only, for trying the library out: it knows no real histology',
+    ),
+    TextCard(
+        name='tiny-tissue',
+        dim=192,
+        pooling='mean',
+        licence='Apache-2.0',
+        citation='none: see cite/encoders/tiny_tissue/CARD.md',
+        domain='pathology',
+        note='learned captions of drawn tissue only, for trying the library out',
+        folder=FOLDER / 'text',
+    ),
+    PairCard(
+        name='tiny-tissue',
+        vision='tiny-tissue',
+        text='tiny-tissue',
+        scale=FOLDER / 'pair.json',
+        licence='Apache-2.0',
+        citation='none: see cite/encoders/tiny_tissue/CARD.md',
+        domain='pathology',
     ),
 )

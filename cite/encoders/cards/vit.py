@@ -25,6 +25,7 @@ def _in21k(name: str, arch: str, dim: int) -> Card:
         source=Source(f'timm/{arch}.augreg_in21k'),
         arch_kwargs={'num_classes': 0, 'img_size': 224},
         resize_size=248,
+        leftovers=('head.*', 'pooler.*'),
     )
 
 

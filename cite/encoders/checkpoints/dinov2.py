@@ -40,12 +40,11 @@ def matches(state: Mapping[str, Tensor]) -> bool:
 
 
 def convert(state: Mapping[str, Tensor], model: VisionTransformer) -> dict[str, Tensor]:
-    """To timm's names, without the mask token.
+    """To timm's names.
 
     timm's models with registers add no position to the class token, so it is added here.
     """
     out = rename(state, _RENAMES)
-    out.pop('mask_token', None)
     if model.no_embed_class and {'cls_token', 'pos_embed'} <= out.keys():
         out['cls_token'] = out['cls_token'] + out['pos_embed'][:, :1]
         out['pos_embed'] = out['pos_embed'][:, 1:]

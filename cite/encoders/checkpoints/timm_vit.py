@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from cite.encoders.checkpoints.renaming import drop, has_head
-
 if TYPE_CHECKING:
     from timm.models.vision_transformer import VisionTransformer
 
 LAYOUT = 'timm ViT'
-
-_MAE_TRAINING = ('mask_token', 'decoder_')
 
 
 def matches(state: Mapping[str, Tensor]) -> bool:
@@ -23,6 +19,5 @@ def matches(state: Mapping[str, Tensor]) -> bool:
 
 
 def convert(state: Mapping[str, Tensor], model: VisionTransformer) -> dict[str, Tensor]:
-    """Without MAE's decoder, and without the classifier where `model` has no head."""
-    out = drop(state, _MAE_TRAINING)
-    return out if has_head(model) else drop(out, ('head.',))
+    """As they are."""
+    return dict(state)

@@ -20,7 +20,7 @@ from cite.encoders.text.hub import (
     read_json,
 )
 from cite.encoders.text.tower import Pool, TextTower, Tokens
-from cite.encoders.text.zoo import TEXT_CARDS, find_text_card
+from cite.encoders.zoo import TEXT_CARDS, find_text_card
 from cite.errors import ConfigError, ModelError
 from cite.tuning.base import TUNINGS, Tuning
 

@@ -15,7 +15,7 @@ from cite.encoders.text.base import TEXT_ENCODERS, FrozenTextEncoder, check_text
 from cite.encoders.text.hub import cached_first, explain_missing, fingerprint, identity
 from cite.encoders.text.openai_clip import text_tower
 from cite.encoders.text.tower import TextTower, Tokens
-from cite.encoders.zoo import find_card
+from cite.encoders.zoo import find_text_card
 from cite.errors import CiteError, ModelError
 from cite.tuning.base import TUNINGS, Tuning
 
@@ -34,9 +34,9 @@ class CLIPTextEncoder(FrozenTextEncoder):
     def __init__(
         self, model: str, revision: str | None = None, weights: str | Path | None = None
     ) -> None:
-        card = find_card(model)
+        card = find_text_card(model)
         self.model = model
-        self.source = card.source.repo if card and card.source else model
+        self.source = (card.hub if card else None) or model
         self.revision = revision
         self.weights = None if weights is None else Path(weights).expanduser()
         self._loaded: tuple[Any, Any, float] | None = None

@@ -17,7 +17,7 @@ from cite.contrast import average_gradients, cached_backward, clip_loss, siglip_
 from cite.contrast.gather import world_size
 from cite.encoders.pair import build_pair
 from cite.encoders.text.tower import TextTower
-from cite.encoders.towers.vit import VisionTower
+from cite.encoders.towers.tower import VisionTower
 from cite.errors import ConfigError, TrainingError
 from cite.mm.contrast.sample import PairSample
 from cite.precision import autocast, settle_precision

@@ -10,7 +10,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from cite.encoders.text import load_text
 from cite.encoders.text.bert import TextEncoder
-from cite.encoders.text.zoo import TEXT_CARDS, find_text_card
+from cite.encoders.zoo import TEXT_CARDS, find_text_card
 from cite.errors import ConfigError, ModelError
 
 TEXTS = [

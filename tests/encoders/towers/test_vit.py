@@ -20,7 +20,7 @@ from tiny_models import (
 )
 from torch import Tensor, nn
 
-from cite.encoders.towers.vit import VisionTower
+from cite.encoders.towers.tower import VisionTower
 from cite.errors import DataError, ModelError
 from cite.frozen import trainable
 

@@ -1,0 +1,165 @@
+"""One shape for every vision backbone: normalise, then embed → blocks → pool, with a tuning in between.
+
+How a kind of architecture is taken apart is in the other files of this folder (`stages.py`); its modules
+keep their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cite.encoders.card import resize_options
+from cite.encoders.towers.stages import STAGES, Stages
+from cite.errors import ModelError
+from cite.frozen import digest, freeze, hide_frozen, trainable
+from cite.images.batches import image_batches
+from cite.images.resize import ResizePatch
+from cite.tuning.base import EMBED, NoTuning, Tuning
+
+if TYPE_CHECKING:
+    from cite.encoders.card import Card
+    from cite.images.batches import ImageLike
+
+
+class VisionTower(nn.Module):
+    """A frozen vision backbone with the little that tunes it.
+
+    Args:
+        card: What the model's authors do: architecture, normalisation, image size, feature.
+        trunk: The architecture, as the card's kind of tower builds it, weights loaded.
+        tuning: What trains inside; `NoTuning` by default.
+
+    The trunk is frozen and stays in eval mode (dropout, stochastic depth, BatchNorm), except under a
+    tuning that trains all of it. State dicts hold the tuning's weights only.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, card: Card, trunk: nn.Module, tuning: Tuning | None = None) -> None:
+        super().__init__()
+        self.card = card
+        self.trunk = trunk
+        freeze(trunk)
+        self.stages: Stages = STAGES.get(card.tower)(card, trunk)
+        self.width = self.stages.width
+        self.depth = len(self.stages.blocks)
+        self.num_prefix_tokens = self.stages.num_prefix_tokens
+        self.num_patches = self.stages.num_patches
+        self.image_size = self.stages.image_size
+        self.feature_dim: int = card.feature_dim
+        self.register_buffer('mean', torch.tensor(card.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(card.std).view(1, 3, 1, 1), persistent=False)
+        self.tuning = tuning or NoTuning()
+        self.tuning.attach(self)
+        # weights that are about to train are taken down before; frozen ones can be read at any time
+        self._digest = self.frozen_digest() if trainable(trunk) else None
+        hide_frozen(self, 'trunk')
+        self.train(self.training)
+
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        """What lies between embedding and pooling, first to last."""
+        return self.stages.blocks
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights that the tower was loaded with; adapters name their base by it."""
+        if self._digest is None:
+            self._digest = self.frozen_digest()
+        return self._digest
+
+    def frozen_digest(self) -> str:
+        """SHA-256 of the trunk's own weights as they are now."""
+        return digest(self.tuning.own_weights(self.trunk.state_dict().items()))
+
+    def unfreeze(self) -> None:
+        """Lets the whole trunk train, but for a bias that timm adds to CLIP's projection."""
+        self.trunk.requires_grad_(True)
+        bias = getattr(getattr(self.trunk, 'head', None), 'bias', None)
+        if self.card.feature == 'projection' and bias is not None:
+            bias.requires_grad_(False)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W), uint8 or float in 0…1 → tokens, (B, prefix + patches, width) in transformers."""
+        return self.stages.embed(self._normalise(images))
+
+    def pool(self, tokens: Tensor) -> Tensor:
+        """Tokens behind the last block → features (B, feature_dim), as the authors take them."""
+        return self.stages.pool(tokens)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W), uint8 or float in 0…1, of the tower's size → features (B, D)."""
+        first = self.tuning.first_stage
+        grad = torch.is_grad_enabled()
+        with torch.set_grad_enabled(grad and first == EMBED):
+            tokens = self.embed(images)
+        self.tuning.start(tokens)
+        for index in range(self.depth):
+            # nothing is saved for the backward pass in front of the first trained weight
+            with torch.set_grad_enabled(grad and first is not None and index >= first):
+                tokens = self.stages.block(index, self.tuning.before_block(index, tokens))
+        with torch.set_grad_enabled(grad and first is not None):
+            return self.pool(self.tuning.after_blocks(tokens))
+
+    @property
+    def resize(self) -> ResizePatch:
+        """How an image gets the tower's size, the way the model's authors do it."""
+        return ResizePatch(**resize_options(self.card, self.image_size))
+
+    @torch.inference_mode()
+    def encode_images(
+        self, images: Iterable[ImageLike] | ImageLike, batch_size: int = 64
+    ) -> np.ndarray:
+        """Features of images.
+
+        Args:
+            images: Paths, PIL images, uint8 arrays H × W × 3, uint8 tensors 3 × H × W; a list or a
+                generator of them, or one.
+            batch_size: Images computed at once.
+
+        Returns:
+            float32 array (N, feature_dim).
+
+        Raises:
+            DataError: An image that is missing, damaged or of another form.
+        """
+        was_training = self.training
+        self.eval()
+        device = self.mean.device
+        try:
+            features = [
+                self(batch.to(device)).float().cpu()
+                for batch in image_batches(images, self.resize, batch_size)
+            ]
+        finally:
+            self.train(was_training)
+        return torch.cat(features).numpy() if features else np.empty((0, self.feature_dim), 'f4')
+
+    def train(self, mode: bool = True) -> VisionTower:
+        """Training mode for the tuning; the trunk follows as far as the tuning lets it."""
+        super().train(mode)
+        self.tuning.set_mode(self.trunk, mode)
+        return self
+
+    def _normalise(self, images: Tensor) -> Tensor:
+        size = self.image_size
+        whole = images.dtype == torch.uint8
+        if images.ndim != 4 or images.shape[1] != 3 or not (whole or images.is_floating_point()):
+            raise ModelError(
+                f'{self.card.name} takes images (B, 3, H, W), uint8 or float in 0…1; found '
+                f'{images.dtype} {tuple(images.shape)}'
+            )
+        if images.shape[-2:] != (size, size):
+            raise ModelError(
+                f'{self.card.name} takes images of {size} × {size} pixels, found '
+                f'{images.shape[-1]} × {images.shape[-2]}. Resize them (`encode_images` and the '
+                f'configs do it), or load the model with image_size={images.shape[-1]}'
+            )
+        scaled = images.float() / 255 if whole else images
+        return (scaled - self.mean) / self.std
