@@ -15,9 +15,8 @@ from cite.data.pairs import PairTable
 from cite.data.randomness import generator
 from cite.data.samplers import Draw
 
-_CAPTION = (
-    304  # purpose of the draw of a caption's words; see `cite.data.shards` for its neighbours
-)
+# purpose of the draw of a caption's words; see `cite.data.shards` for its neighbours
+_CAPTION = 304
 
 Reword = Callable[[np.random.Generator, str], str]
 """A caption's augmentation, such as `cite.data.captions.sample_sentences`."""

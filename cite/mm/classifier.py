@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor
 from torch.nn import functional as F
 
 from cite.classifier import assemble
-from cite.errors import TrainingError
+from cite.mm.finite import check_finite
 from cite.mm.sample import PatchSample
 from cite.precision import autocast, settle_precision
 
@@ -78,14 +77,7 @@ class CiteClassifier(BaseModel):
     def _loss(self, logits: Tensor, samples: Sequence[PatchSample]) -> dict[str, Tensor]:
         labels = torch.cat([sample.gt_label for sample in samples]).to(logits.device)
         loss = F.cross_entropy(logits, labels)
-        if not torch.isfinite(loss):  # before the backward pass: no weight has moved
-            files = ', '.join(sample.img_path for sample in samples[:3])
-            iteration = MessageHub.get_current_instance().get_info('iter', '?')
-            raise TrainingError(
-                f'the loss is {loss.item()} at iteration {iteration} (batch of {files}, …). Nothing of '
-                'this step was kept; the last checkpoint is whole. Lower the learning rate '
-                '(optim_wrapper.optimizer.lr), or set model.precision=fp32'
-            )
+        check_finite(loss, samples)
         accuracy = (logits.argmax(1) == labels).float().mean()
         return {'loss': loss, 'accuracy': accuracy}
 

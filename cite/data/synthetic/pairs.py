@@ -6,13 +6,11 @@ from pathlib import Path
 
 from cite.data.randomness import generator
 from cite.data.synthetic.captions import describe
-from cite.data.synthetic.cases import Case, cases
-from cite.data.synthetic.drawing import draw_missing_patches
-from cite.data.synthetic.folder import check_least, check_population, claim
+from cite.data.synthetic.cases import Case
+from cite.data.synthetic.patch_set import draw_patch_set
 from cite.data.synthetic.populations import Population
 from cite.data.synthetic.tables import describing, write_table
 from cite.data.synthetic.terms import FINDINGS
-from cite.data.synthetic.tissue import SMALLEST
 
 _IMAGES = 'images'
 
@@ -41,22 +39,20 @@ def write_pairs(
         ConfigError: a count or size out of range, or no such population.
         DataError: `root` holds something else, or a set of other parameters; nothing is changed.
     """
-    check_least(slides_per_class=(slides_per_class, 1), patches_per_slide=(patches_per_slide, 1))
-    check_least(size=(size, SMALLEST), seed=(seed, 0), workers=(workers, 1))
-    check_population(population)
     root = Path(root)
-    slides = cases(seed, population, slides_per_class)
-    parameters = {
-        'population': population,
-        'seed': seed,
-        'slides_per_class': slides_per_class,
-        'patches_per_slide': patches_per_slide,
-        'size': size,
-    }
-    counts = {'slides': len(slides), 'patches': len(slides) * patches_per_slide}
-    claim(root, 'pairs', parameters, counts)
-    names = [(case, [_name(case, i) for i in range(patches_per_slide)]) for case in slides]
-    draw_missing_patches(root / _IMAGES, names, size, workers, progress)
+    slides = draw_patch_set(
+        root,
+        'pairs',
+        _IMAGES,
+        _name,
+        slides_per_class,
+        patches_per_slide,
+        size,
+        seed,
+        workers,
+        progress,
+        population,
+    )
     table = root / 'pairs.csv'
     if not table.exists():
         rows = [

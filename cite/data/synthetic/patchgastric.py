@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cite.data.synthetic.captions import subtype
-from cite.data.synthetic.cases import cases
-from cite.data.synthetic.drawing import draw_missing_patches
-from cite.data.synthetic.folder import check_least, check_population, claim
+from cite.data.synthetic.patch_set import draw_patch_set
 from cite.data.synthetic.populations import Population
 from cite.data.synthetic.tables import describing, slide_caption, write_table
-from cite.data.synthetic.tissue import SMALLEST
 
 
 def write_patchgastric(
@@ -37,25 +34,20 @@ def write_patchgastric(
         ConfigError: a count or size out of range, or no such population.
         DataError: `root` holds something else, or a set of other parameters; nothing is changed.
     """
-    check_least(slides_per_class=(slides_per_class, 1), patches_per_slide=(patches_per_slide, 1))
-    check_least(size=(size, SMALLEST), seed=(seed, 0), workers=(workers, 1))
-    check_population(population)
     root = Path(root)
-    slides = cases(seed, population, slides_per_class)
-    parameters = {
-        'population': population,
-        'seed': seed,
-        'slides_per_class': slides_per_class,
-        'patches_per_slide': patches_per_slide,
-        'size': size,
-    }
-    counts = {'slides': len(slides), 'patches': len(slides) * patches_per_slide}
-    claim(root, 'patchgastric', parameters, counts)
-    names = [
-        (case, [f'{case.id}_{case.patch_id(i)}.jpg' for i in range(patches_per_slide)])
-        for case in slides
-    ]
-    draw_missing_patches(root / 'patches_captions', names, size, workers, progress)
+    slides = draw_patch_set(
+        root,
+        'patchgastric',
+        'patches_captions',
+        lambda case, number: f'{case.id}_{case.patch_id(number)}.jpg',
+        slides_per_class,
+        patches_per_slide,
+        size,
+        seed,
+        workers,
+        progress,
+        population,
+    )
     table = root / 'captions.csv'
     if not table.exists():
         rows = []

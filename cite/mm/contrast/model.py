@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
-from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor
@@ -18,8 +17,9 @@ from cite.contrast.gather import world_size
 from cite.encoders.pair import build_pair
 from cite.encoders.text.tower import TextTower
 from cite.encoders.towers.tower import VisionTower
-from cite.errors import ConfigError, TrainingError
+from cite.errors import ConfigError
 from cite.mm.contrast.sample import PairSample
+from cite.mm.finite import check_finite
 from cite.precision import autocast, settle_precision
 from cite.tuning.base import EMBED
 
@@ -205,12 +205,5 @@ class CitePair(BaseModel):
         else:
             assert self.pair.bias is not None
             loss = siglip_loss(images, texts, self.pair.scale, self.pair.bias, groups)
-        if not torch.isfinite(loss):  # before the backward pass: no weight has moved
-            files = ', '.join(sample.img_path for sample in samples[:3])
-            iteration = MessageHub.get_current_instance().get_info('iter', '?')
-            raise TrainingError(
-                f'the loss is {loss.item()} at iteration {iteration} (batch of {files}, …). Nothing of '
-                'this step was kept; the last checkpoint is whole. Lower the learning rate '
-                '(optim_wrapper.optimizer.lr), or set model.precision=fp32'
-            )
+        check_finite(loss, samples)
         return loss

@@ -1,0 +1,34 @@
+"""A loss that is no number ends training before it can do harm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from mmengine.logging import MessageHub
+from torch import Tensor
+
+from cite.errors import TrainingError
+
+
+class _Sample(Protocol):
+    @property
+    def img_path(self) -> str: ...
+
+
+def check_finite(loss: Tensor, samples: Sequence[_Sample]) -> None:
+    """To be called before the backward pass, so that no weight has moved.
+
+    Raises:
+        TrainingError: The loss is NaN or infinite; names the iteration and the batch's first files.
+    """
+    if torch.isfinite(loss):
+        return
+    files = ', '.join(sample.img_path for sample in samples[:3])
+    iteration = MessageHub.get_current_instance().get_info('iter', '?')
+    raise TrainingError(
+        f'the loss is {loss.item()} at iteration {iteration} (batch of {files}, …). Nothing of '
+        'this step was kept; the last checkpoint is whole. Lower the learning rate '
+        '(optim_wrapper.optimizer.lr), or set model.precision=fp32'
+    )
