@@ -14,6 +14,7 @@ from torch.nn import functional
 from cite.encoders.text import build_text_encoder
 from cite.encoders.text.tower import TextTower
 from cite.encoders.towers.tower import VisionTower
+from cite.encoders.tuned import evaluating
 from cite.encoders.vision import load_vision
 from cite.errors import ConfigError
 from cite.images.batches import image_batches
@@ -100,16 +101,12 @@ class Pair(nn.Module):
         Raises:
             DataError: An image that is missing, damaged or of another form.
         """
-        was_training = self.training
-        self.eval()
         device = self.log_scale.device
-        try:
+        with evaluating(self):
             found = [
                 self.image_projection(self.vision(batch.to(device))).float().cpu()
                 for batch in image_batches(images, self.vision.resize, batch_size)
             ]
-        finally:
-            self.train(was_training)
         features = torch.cat(found) if found else torch.empty(0, self.dim)
         return (functional.normalize(features, dim=-1) if normalise else features).numpy()
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from cite.encoders.text.base import check_lengths, check_texts
-from cite.frozen import digest, freeze, hide_frozen, trainable
-from cite.tuning.base import NoTuning, Tuning
+from cite.encoders.tuned import TunedTower, evaluating
+from cite.tuning.base import Tuning
 
 Tokens = dict[str, Tensor]
 """What a tokenizer makes of B texts: `input_ids` and `attention_mask`, (B, L) each."""
@@ -22,7 +22,7 @@ Pool = Callable[[Any, Tokens], Tensor]
 """A model's output and its tokens → features (B, D)."""
 
 
-class TextTower(nn.Module):
+class TextTower(TunedTower):
     """A frozen text model with the little that tunes it.
 
     Args:
@@ -33,9 +33,6 @@ class TextTower(nn.Module):
         feature_dim: Length of that vector.
         limit: Longest text in tokens.
         tuning: What trains inside; `NoTuning` by default.
-
-    The trunk is frozen and stays in eval mode, except under a tuning that trains all of it. State dicts
-    hold what trains only.
     """
 
     def __init__(
@@ -52,26 +49,10 @@ class TextTower(nn.Module):
         self.name = name
         self.tokenizer = tokenizer
         self.trunk = trunk
-        freeze(trunk)
         self.pool = pool
         self.feature_dim = feature_dim
         self.limit = limit
-        self.tuning = tuning or NoTuning()
-        self.tuning.attach(self)
-        self._digest = self.frozen_digest() if trainable(trunk) else None
-        hide_frozen(self, 'trunk')
-        self.train(self.training)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the weights that the tower was loaded with."""
-        if self._digest is None:
-            self._digest = self.frozen_digest()
-        return self._digest
-
-    def frozen_digest(self) -> str:
-        """SHA-256 of the trunk's own weights as they are now."""
-        return digest(self.tuning.own_weights(self.trunk.state_dict().items()))
+        self.tune(tuning)
 
     def unfreeze(self) -> None:
         """Lets the whole trunk train, but for a pooler that the feature does not pass through."""
@@ -121,19 +102,9 @@ class TextTower(nn.Module):
         check_texts(texts)
         if not truncate:
             check_lengths(self.name, self.tokenizer, self.limit, texts)
-        was_training = self.training
-        self.eval()
-        try:
+        with evaluating(self):
             vectors = [
                 self(self._tokens(texts[start : start + batch_size], truncate)).float().cpu()
                 for start in range(0, len(texts), batch_size)
             ]
-        finally:
-            self.train(was_training)
         return torch.cat(vectors).clone()
-
-    def train(self, mode: bool = True) -> TextTower:
-        """Training mode for the tuning; the trunk follows as far as the tuning lets it."""
-        super().train(mode)
-        self.tuning.set_mode(self.trunk, mode)
-        return self

@@ -15,27 +15,24 @@ from torch import Tensor, nn
 
 from cite.encoders.card import resize_options
 from cite.encoders.towers.stages import STAGES, Stages
+from cite.encoders.tuned import TunedTower, evaluating
 from cite.errors import ModelError
-from cite.frozen import digest, freeze, hide_frozen, trainable
 from cite.images.batches import image_batches
 from cite.images.resize import ResizePatch
-from cite.tuning.base import EMBED, NoTuning, Tuning
+from cite.tuning.base import EMBED, Tuning
 
 if TYPE_CHECKING:
     from cite.encoders.card import Card
     from cite.images.batches import ImageLike
 
 
-class VisionTower(nn.Module):
+class VisionTower(TunedTower):
     """A frozen vision backbone with the little that tunes it.
 
     Args:
         card: What the model's authors do: architecture, normalisation, image size, feature.
         trunk: The architecture, as the card's kind of tower builds it, weights loaded.
         tuning: What trains inside; `NoTuning` by default.
-
-    The trunk is frozen and stays in eval mode (dropout, stochastic depth, BatchNorm), except under a
-    tuning that trains all of it. State dicts hold the tuning's weights only.
     """
 
     mean: Tensor
@@ -45,7 +42,6 @@ class VisionTower(nn.Module):
         super().__init__()
         self.card = card
         self.trunk = trunk
-        freeze(trunk)
         self.stages: Stages = STAGES.get(card.tower)(card, trunk)
         self.width = self.stages.width
         self.depth = len(self.stages.blocks)
@@ -55,28 +51,12 @@ class VisionTower(nn.Module):
         self.feature_dim: int = card.feature_dim
         self.register_buffer('mean', torch.tensor(card.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(card.std).view(1, 3, 1, 1), persistent=False)
-        self.tuning = tuning or NoTuning()
-        self.tuning.attach(self)
-        # weights that are about to train are taken down before; frozen ones can be read at any time
-        self._digest = self.frozen_digest() if trainable(trunk) else None
-        hide_frozen(self, 'trunk')
-        self.train(self.training)
+        self.tune(tuning)
 
     @property
     def blocks(self) -> Sequence[nn.Module]:
         """What lies between embedding and pooling, first to last."""
         return self.stages.blocks
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the weights that the tower was loaded with; adapters name their base by it."""
-        if self._digest is None:
-            self._digest = self.frozen_digest()
-        return self._digest
-
-    def frozen_digest(self) -> str:
-        """SHA-256 of the trunk's own weights as they are now."""
-        return digest(self.tuning.own_weights(self.trunk.state_dict().items()))
 
     def unfreeze(self) -> None:
         """Lets the whole trunk train, but for a bias that timm adds to CLIP's projection."""
@@ -86,7 +66,7 @@ class VisionTower(nn.Module):
             bias.requires_grad_(False)
 
     def embed(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W), uint8 or float in 0…1 → tokens, (B, prefix + patches, width) in transformers."""
+        """Images (B, 3, H, W), uint8 or float in 0…1 → tokens; a ViT's are (B, prefix + patches, width)."""
         return self.stages.embed(self._normalise(images))
 
     def pool(self, tokens: Tensor) -> Tensor:
@@ -129,23 +109,13 @@ class VisionTower(nn.Module):
         Raises:
             DataError: An image that is missing, damaged or of another form.
         """
-        was_training = self.training
-        self.eval()
         device = self.mean.device
-        try:
+        with evaluating(self):
             features = [
                 self(batch.to(device)).float().cpu()
                 for batch in image_batches(images, self.resize, batch_size)
             ]
-        finally:
-            self.train(was_training)
         return torch.cat(features).numpy() if features else np.empty((0, self.feature_dim), 'f4')
-
-    def train(self, mode: bool = True) -> VisionTower:
-        """Training mode for the tuning; the trunk follows as far as the tuning lets it."""
-        super().train(mode)
-        self.tuning.set_mode(self.trunk, mode)
-        return self
 
     def _normalise(self, images: Tensor) -> Tensor:
         size = self.image_size

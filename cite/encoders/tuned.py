@@ -1,0 +1,65 @@
+"""A frozen trunk with the little that tunes it: what vision and text towers have in common."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from torch import nn
+
+from cite.frozen import digest, freeze, hide_frozen, trainable
+from cite.tuning.base import NoTuning, Tuning
+
+if TYPE_CHECKING:
+    Tower = TypeVar('Tower', bound='TunedTower')
+
+
+class TunedTower(nn.Module):
+    """Base of towers.
+
+    The trunk is frozen and stays in eval mode (dropout, stochastic depth, BatchNorm), except under a
+    tuning that trains all of it. State dicts hold what trains only.
+    """
+
+    trunk: nn.Module
+    tuning: Tuning
+
+    def tune(self, tuning: Tuning | None) -> None:
+        """Freezes the trunk and lets the tuning in; to be called once, when trunk and sizes are set."""
+        freeze(self.trunk)
+        self.tuning = tuning or NoTuning()
+        whole: Any = self  # tunings tell vision from text towers
+        self.tuning.attach(whole)
+        # weights that are about to train are taken down before; frozen ones can be read at any time
+        self._digest = self.frozen_digest() if trainable(self.trunk) else None
+        hide_frozen(self, 'trunk')
+        self.train(self.training)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights that the tower was loaded with; adapters name their base by it."""
+        if self._digest is None:
+            self._digest = self.frozen_digest()
+        return self._digest
+
+    def frozen_digest(self) -> str:
+        """SHA-256 of the trunk's own weights as they are now."""
+        return digest(self.tuning.own_weights(self.trunk.state_dict().items()))
+
+    def train(self: Tower, mode: bool = True) -> Tower:
+        """Training mode for the tuning; the trunk follows as far as the tuning lets it."""
+        super().train(mode)
+        self.tuning.set_mode(self.trunk, mode)
+        return self
+
+
+@contextlib.contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Inside, the module is in eval mode; afterwards in the mode that it was in."""
+    was_training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(was_training)
