@@ -36,12 +36,17 @@ REQUIREMENTS = [
 OPEN_CLIP = 'open_clip_torch>=2.30'
 TENSORBOARD = ['tensorboard>=2.17', 'future']
 
+# tokenizers of T5 and LLaMA as their authors publish them, and that of BioGPT
+TEXT = ['sentencepiece>=0.2', 'protobuf>=4', 'sacremoses>=0.1']
+
 EXTRAS = {
     'clip': [OPEN_CLIP],
+    'text': TEXT,
     'tensorboard': TENSORBOARD,
     'wandb': ['wandb>=0.19'],
     'dev': [
         OPEN_CLIP,
+        *TEXT,
         *TENSORBOARD,
         'pytest>=8.3',
         'hypothesis>=6.100',

@@ -1,4 +1,4 @@
-"""Where things are: the configs that come with cite, and its cache."""
+"""Where things are: the configs that come with cite, its cache, weights that the user placed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,23 @@ from cite.errors import ConfigError
 def cache_dir() -> Path:
     """Where cite keeps what it need not compute twice: `$CITE_CACHE`, else `~/.cache/cite`."""
     return Path(os.environ.get('CITE_CACHE') or Path.home() / '.cache' / 'cite').expanduser()
+
+
+def weights_dir() -> Path | None:
+    """Folder of weights that were fetched by hand: `$CITE_WEIGHTS`; None where that is not set.
+
+    Raises:
+        ConfigError: It names no folder.
+    """
+    named = os.environ.get('CITE_WEIGHTS')
+    if not named:
+        return None
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        raise ConfigError(
+            f'CITE_WEIGHTS names {folder}, which is no folder; unset it or create that'
+        )
+    return folder
 
 
 def configs_dir() -> Path:

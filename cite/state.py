@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from torch import Tensor
@@ -10,7 +11,8 @@ from torch import Tensor
 def misfit(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
     """What keeps `found` from fitting `wanted` by name and shape; '' where it fits.
 
-    Up to five names of each kind: '2 missing (a, b); 1 of another shape (c is (3,), the model has (4,))'.
+    Up to five names of each kind, blocks in their order: '2 missing (a, b); 1 of another shape (c is (3,),
+    the model has (4,))'.
     """
     here = {name: tuple(value.shape) for name, value in found.items()}
     there = {name: tuple(value.shape) for name, value in wanted.items()}
@@ -27,8 +29,13 @@ def misfit(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
     return '; '.join(filter(None, kinds))
 
 
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Puts 'blocks.10' behind 'blocks.2'."""
+    return [(int(part), '') if part.isdigit() else (-1, part) for part in re.split(r'(\d+)', name)]
+
+
 def _listed(items: Iterable[str], kind: str) -> str:
-    names = sorted(items)
+    names = sorted(items, key=_natural)
     if not names:
         return ''
     more = f' and {len(names) - 5} more' if len(names) > 5 else ''

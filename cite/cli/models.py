@@ -1,4 +1,4 @@
-"""`cite models`: what can be named."""
+"""`cite models`: what can be named; one model's card."""
 
 from __future__ import annotations
 
@@ -7,55 +7,106 @@ import argparse
 from cite.cli.parsing import add_debug
 from cite.errors import ConfigError
 
-HELP = 'list the vision backbones, text encoders and pairs that have a short name'
-EXAMPLE = 'cite models clip'
+HELP = 'list the vision backbones, text encoders and pairs that have a short name, or show one of them'
+EXAMPLE = 'cite models --domain pathology --open\n  cite models uni2-h'
 
-INSIDE = 'comes with cite'
-OTHERS = 'timm:<name>, hf-hub:<owner/repo>, any BERT-type hub id, and local folders'
+OTHERS = (
+    'Also: timm:<name>, hf-hub:<owner/repo>, any text model by its hub id, and local folders.\n'
+    '`cite models NAME` shows a model and how to get it.'
+)
+KINDS = ('vision', 'text', 'pair')
+NARROW = 22  # of a licence; the card has it whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('filter', nargs='?', default='', help='show names with this in them')
+    parser.add_argument(
+        'name', nargs='?', default='', help='a short name shows its card; other text is searched for'
+    )
+    parser.add_argument('--kind', choices=KINDS, help='only vision, only text, only pairs')
+    parser.add_argument('--domain', help='what it learned from: pathology, general, biomedical, …')
+    parser.add_argument('--licence', help='a part of the licence: apache, mit')
+    access = parser.add_mutually_exclusive_group()
+    access.add_argument(
+        '--gated', action='store_const', const=True, help='only with terms to be accepted first'
+    )
+    access.add_argument(
+        '--open', dest='gated', action='store_const', const=False, help='only without'
+    )
+    parser.add_argument('--prompts', action='store_true', help='only what prompts can tune')
     add_debug(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    from cite.encoders.zoo import CARDS, PAIRS, TEXT_CARDS
+    from cite.cli.model_page import page
+    from cite.encoders.catalogue import KINDS as ROWS
+    from cite.encoders.catalogue import Wanted, all_rows, close_names, named
 
-    wanted = args.filter.lower()
-    vision = [card for card in CARDS.values() if wanted in card.name]
-    text = {name: card for name, card in TEXT_CARDS.items() if wanted in name}
-    pairs = {name: card for name, card in PAIRS.items() if wanted in name}
-    if not vision and not text and not pairs:
-        raise ConfigError(
-            f'no short name has {args.filter!r} in it; `cite models` lists them all. Also: {OTHERS}'
-        )
-    if vision:
-        rows: list[tuple[str, ...]] = [('vision backbone', 'feature', 'image', 'licence', 'from')]
-        for c in vision:
-            source = str(c.source.repo) if c.source else INSIDE if c.weights else '-'
-            rows.append((c.name, str(c.feature_dim), str(c.image_size), c.licence, source))
-        _print(rows)
-    if text:
-        rows = [('text encoder', 'pooling', 'licence', 'from')]
-        for name, t in text.items():
-            rows.append(
-                (name, t.pooling or 'auto', t.licence, t.hub or (INSIDE if t.folder else '-'))
-            )
-        _print(rows)
-    if pairs:
-        rows = [('pair (cite.load_pair)', 'vision', 'text')]
-        rows += [
-            (name, p.vision, p.text) for name, p in pairs.items()
+    rest = {key: getattr(args, key) for key in ('kind', 'domain', 'licence', 'gated', 'prompts')}
+    _check_domain(args.domain)
+    exact = [row for row in named(args.name) if Wanted(**rest).fits(row)] if args.name else []
+    found = [row for row in all_rows() if Wanted(text=args.name, **rest).fits(row)]
+    if exact:
+        print('\n\n'.join(page(row) for row in exact))
+        others = dict.fromkeys(row.name for row in found if row.name != exact[0].name)
+        if others:
+            print(f'\nSee also: {", ".join(list(others)[:8])}')
+        return
+    if not found:
+        close = close_names(args.name) if args.name else []
+        hint = f'did you mean {" or ".join(close)}?' if close else '`cite models` lists them all'
+        filters = ' with these filters' if any(v not in (None, False) for v in rest.values()) else ''
+        raise ConfigError(f'no model of the zoo has {args.name!r} in its name{filters}; {hint}')
+    for kind in KINDS:
+        rows = [row for row in found if isinstance(row, ROWS[kind])]
+        if rows:
+            print_table(*table(kind, rows))
+    print('* terms must be accepted first.')
+    print(OTHERS)
+
+
+def table(kind: str, rows: list) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:  # type: ignore[type-arg]
+    """Heading and lines of the table of one kind."""
+    from cite.encoders.catalogue import availability, tuned_by
+    from cite.encoders.zoo import CARDS, TEXT_CARDS
+
+    def common(row):  # type: ignore[no-untyped-def]
+        get = availability(row) + ('*' if row.gated else '')
+        licence = row.licence if len(row.licence) <= NARROW else row.licence[: NARROW - 1] + '…'
+        return row.domain, get, licence, ', '.join(tuned_by(row))
+
+    last = ('domain', 'get', 'licence', 'tuned by')
+    if kind == 'vision':
+        head: tuple[str, ...] = ('vision backbone', 'dim', 'px', 'patch', *last)
+        lines = [
+            (r.name, str(r.feature_dim), str(r.image_size), str(r.patch_size), *common(r))
+            for r in rows
         ]
-        _print(rows)
-    print(f'Also: {OTHERS}')
+    elif kind == 'text':
+        head = ('text encoder', 'dim', 'pooling', *last)
+        lines = [(r.name, str(r.dim), (r.pooling or 'own').split('_')[0], *common(r)) for r in rows]
+    else:
+        head = ('pair', 'dim', 'px', *last)
+        lines = [
+            (r.name, str(TEXT_CARDS[r.text].dim), str(CARDS[r.vision].image_size), *common(r))
+            for r in rows
+        ]
+    return head, lines
 
 
-def _print(rows: list[tuple[str, ...]]) -> None:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+def print_table(head: tuple[str, ...], lines: list[tuple[str, ...]]) -> None:
+    """Columns as wide as their widest cell."""
+    rows = [head, *lines]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     for row in rows:
-        print(
-            '  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print('  '.join(cells).rstrip())
     print()
+
+
+def _check_domain(domain: str | None) -> None:
+    from typing import get_args
+
+    from cite.encoders.card import Domain
+
+    if domain is not None and domain not in get_args(Domain):
+        raise ConfigError(f'unknown domain {domain!r}; known: {", ".join(get_args(Domain))}')

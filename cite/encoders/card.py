@@ -10,12 +10,21 @@ from typing import Any, Literal, get_args
 from cite.errors import ConfigError
 
 Feature = Literal['token', 'pool', 'token+mean', 'projection']
-Resize = Literal['shortest', 'squash']
+Resize = Literal['shortest', 'squash', 'pad']
 Interpolation = Literal['bicubic', 'bilinear']
 PosInterp = Literal['timm', 'dino', 'mae', 'conch', 'openclip']
 Domain = Literal[
     'general', 'pathology', 'biomedical', 'radiology', 'dermatology', 'retina', 'clinical'
 ]
+
+
+IMAGENET: Mapping[str, Any] = {
+    'mean': (0.485, 0.456, 0.406),
+    'std': (0.229, 0.224, 0.225),
+}
+"""Normalisation of RGB in 0…1 by the statistics of ImageNet."""
+HALF: Mapping[str, Any] = {'mean': (0.5, 0.5, 0.5), 'std': (0.5, 0.5, 0.5)}
+"""RGB in 0…1 brought to -1…1."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +36,15 @@ class Source:
         filenames: Names to try, in order; the first that exists is taken.
         revision: Branch, tag or commit.
         how: How to get a file that is on no hub: the page or address, and what it asks for.
+        parts: (prefix, file) of weights that are published in several files and make one model; tensors are
+            told apart by the prefixes. The folder that holds them stands for the file.
     """
 
     repo: str | None
     filenames: tuple[str, ...] = ('model.safetensors', 'pytorch_model.bin')
     revision: str = 'main'
     how: str = ''
+    parts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +86,12 @@ class Card(Published):
         image_size: Side of the square input in pixels.
         mean, std: Normalisation of RGB in 0…1.
         weights: Local file or folder that the card was made from; None for hub models.
-        arch_kwargs: What `timm.create_model` (or the kind of tower) gets besides the name. Layers are named:
-            'mlp_layer': 'SwiGLUPacked'.
+        arch_kwargs: What `timm.create_model` (or the kind of tower) gets besides the name. Layers are
+            named: 'mlp_layer': 'SwiGLUPacked'. 'mlp_layer': None builds what the file has.
         interpolation: How images are resized.
         resize: 'shortest' scales the shorter side to `resize_size` and crops the centre;
-            'squash' scales both sides to it, then crops.
+            'squash' scales both sides to it, then crops; 'pad' makes a square with black margins, and
+            scales that to `image_size`.
         resize_size: Side before the centre crop; `image_size` when None.
         pos_interp: How the authors resize position embeddings (see `cite.encoders.pos_embed`).
         mpp: Microns per pixel of the training images; None where it means nothing.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from cite.encoders.card import Source
-from cite.errors import ModelError
+from cite.encoders.shards import INDEX, shard_names
+from cite.errors import CiteError, ModelError
 
 TIMEOUT = 5.0  # seconds for the hub's first answer; a download itself may take as long as it needs
 
@@ -14,22 +16,32 @@ TIMEOUT = 5.0  # seconds for the hub's first answer; a download itself may take 
 def fetch(source: Source) -> Path:
     """The local path of a hub file, downloaded if it is not in the hub's cache yet.
 
-    A cached file is used without asking the hub, so that a study keeps its weights and works
-    offline. `HF_HUB_OFFLINE`, `HF_HOME` and `HF_TOKEN` work as everywhere.
+    An index of shards brings the files that it lists, which then lie beside it. A cached file is used
+    without asking the hub, so that a study keeps its weights and works offline. `HF_HUB_OFFLINE`,
+    `HF_HOME` and `HF_TOKEN` work as everywhere.
 
     Raises:
-        ModelError: Offline, no access, or no such repository, revision or file.
+        ModelError: On no hub, offline, no access, or no such repository, revision or file.
     """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     repo, revision = source.repo, source.revision
+    if repo is None:
+        raise ModelError(f'on no hub: {source.how}')
+
+    def whole(filename: str, **options: Any) -> Path:
+        path = Path(hf_hub_download(repo, filename, revision=revision, **options))
+        if filename.endswith(INDEX):
+            folder = filename.rpartition('/')[0]
+            for shard in sorted(set(shard_names(path).values())):
+                hf_hub_download(repo, f'{folder}/{shard}'.lstrip('/'), revision=revision, **options)
+        return path
+
     try:
         for filename in source.filenames:
             try:
-                return Path(
-                    hf_hub_download(repo, filename, revision=revision, local_files_only=True)
-                )
+                return whole(filename, local_files_only=True)
             except LocalEntryNotFoundError:
                 continue
         for filename in source.filenames:
@@ -37,7 +49,9 @@ def fetch(source: Source) -> Path:
                 ask(repo, filename, revision)
             except EntryNotFoundError:
                 continue
-            return Path(hf_hub_download(repo, filename, revision=revision, etag_timeout=TIMEOUT))
+            return whole(filename, etag_timeout=TIMEOUT)
+    except CiteError:
+        raise
     except Exception as error:
         # the client raises its own, httpx's, requests' or the system's errors, by version
         raise ModelError(_explain(source, error)) from error

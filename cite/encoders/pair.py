@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cite.encoders.pair_card import PairCard
 from cite.encoders.text import build_text_encoder
 from cite.encoders.text.tower import TextTower
 from cite.encoders.towers.tower import VisionTower
@@ -37,6 +38,9 @@ class Pair(nn.Module):
             the towers' own features are compared, which must have one length.
         scale: First value of what multiplies the cosines; CLIP starts at 1/0.07, SigLIP at 10.
         bias: First value of what is added to them (SigLIP: -10); None: nothing is.
+
+    Attributes:
+        card: Row of the zoo, for a published pair.
 
     Raises:
         ConfigError: Features of different lengths, and no `dim`.
@@ -65,8 +69,14 @@ class Pair(nn.Module):
         self.dim = dim or vision.feature_dim
         self.image_projection = _projection(vision.feature_dim, dim)
         self.text_projection = _projection(text.feature_dim, dim)
+        self.card: PairCard | None = None
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
         self.bias = None if bias is None else nn.Parameter(torch.tensor(float(bias)))
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Sentences around a class name ('{}') that its authors use; none for a pair trained here."""
+        return self.card.templates if self.card else ()
 
     @property
     def scale(self) -> Tensor:

@@ -22,6 +22,7 @@ def load_pair(
     model: str | Path,
     vision: Mapping[str, Any] | None = None,
     text: Mapping[str, Any] | None = None,
+    weights: str | Path | None = None,
 ) -> Pair:
     """A pair by name, or one that was trained here.
 
@@ -29,11 +30,15 @@ def load_pair(
         model: Name in the table ('clip-vit-b16'), or a `pair.safetensors`.
         vision, text: Options of the towers in place of the table's or the file's, such as
             `vision=dict(weights='ViT-B-16.pt')`.
+        weights: File of both halves, or a folder with one: short for `vision=dict(weights=…)` and
+            `text=dict(weights=…)`.
 
     Raises:
         ModelError: No such pair, or its weights cannot be had.
         CheckpointError: A file that is damaged or does not fit its base models.
     """
+    both = {} if weights is None else {'weights': weights}
+    vision, text = {**both, **(vision or {})}, {**both, **(text or {})}
     card = PAIRS.get(str(model))
     if card is None:
         path = Path(model).expanduser()
@@ -45,10 +50,12 @@ def load_pair(
             f'unknown pair {str(model)!r}: {hint}Known: {", ".join(PAIRS)}; or the path of a '
             'pair.safetensors'
         )
-    encoder = build_text_encoder({'model': card.text, **(text or {})})
+    encoder = build_text_encoder({'model': card.text, **text})
     scale = _scale(card, encoder)  # before the tower takes the encoder's model away
-    tower = load_vision(**{'model': card.vision, **(vision or {})})
-    return Pair(tower, encoder.tower(), scale=scale).eval()
+    tower = load_vision(**{'model': card.vision, **vision})
+    pair = Pair(tower, encoder.tower(), scale=scale)
+    pair.card = card
+    return pair.eval()
 
 
 def _scale(card: PairCard, text: FrozenTextEncoder) -> float:

@@ -6,17 +6,19 @@ and a failed download is often a web page. Nothing here runs pickled code.
 
 from __future__ import annotations
 
-import argparse
 import pickle
-import warnings
+import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from cite.encoders.shards import INDEX, read_shards
+from cite.encoders.torchscript import is_torchscript, read_torchscript
 from cite.errors import CheckpointError
 
 # Tried in this order, again and again until none is found. A self-distilled model's teacher is the
@@ -27,11 +29,32 @@ PREFIXES = ('module.', 'teacher.', 'backbone.', 'encoder.')
 _BESIDE = ('dino_head.', 'ibot_head.', 'head.', 'neck.', 'dino_loss.')
 
 
+class _Ignored:
+    """Stands for a setting that was saved beside the weights: takes any content and keeps none."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+
+# MAE, DINO and their descendants save their command line beside the weights, others learning rates that
+# NumPy computed. What these names stand for is never built: they are read as nothing.
+_BESIDE_WEIGHTS = (
+    'argparse.Namespace',
+    'numpy.core.multiarray.scalar',
+    'numpy._core.multiarray.scalar',
+    'numpy.dtype',
+)
+
+
 def read_state(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name, out of their containers and without wrappers' prefixes.
 
-    Reads safetensors, `torch.save` files (weights only; an `argparse.Namespace` beside the weights
-    is allowed) and TorchScript archives, all to the CPU in their stored dtype.
+    Reads safetensors, `torch.save` files (weights only; an `argparse.Namespace` and NumPy numbers beside
+    the weights are left out), TorchScript archives and `.npz`, all to the CPU in their stored dtype. An
+    index of shards ('model.safetensors.index.json') stands for the files that it lists.
 
     Containers: the first of 'model', 'state_dict', 'teacher', 'student' that holds a dict, and so
     on inside it.
@@ -42,18 +65,38 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         CheckpointError: No such file, damaged, of an unknown format, or no tensors in it.
     """
     path = Path(path)
+    content = read_shards(path, _read) if path.name.endswith(INDEX) else _read(path)
+    return unwrap(content, str(path))
+
+
+def read_parts(folder: Path, parts: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
+    """The tensors of a model that is in several files, see `Source.parts`.
+
+    Raises:
+        CheckpointError: As `read_state`.
+    """
+    return {
+        f'{prefix}{name}': value
+        for prefix, file in parts
+        for name, value in read_state(folder / file).items()
+    }
+
+
+def _read(path: Path) -> Any:
     try:
         with path.open('rb') as file:
             head = file.read(64)
     except OSError as error:
         raise CheckpointError(f'cannot read {path}: {error.strerror or error}') from error
     try:
-        content = _load(path, head)
+        return _load(path, head)
     except CheckpointError:
         raise
     except pickle.UnpicklingError as error:
+        named = re.search(r'GLOBAL ([\w.]+)', str(error))
         raise CheckpointError(
-            f'{path} is damaged, or holds Python objects besides tensors, which are not loaded '
+            f'{path} is damaged, or holds Python objects besides tensors'
+            f'{f" ({named[1]})" if named else ""}, which are not loaded '
             'because that can run foreign code. Download it again, or save its state dict as '
             'safetensors where you trust it'
         ) from error
@@ -63,7 +106,6 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
             f'{path} ({path.stat().st_size} bytes) is damaged or incomplete. Download it again '
             f'[{str(error).strip().splitlines()[0] if str(error) else type(error).__name__}]'
         ) from error
-    return unwrap(content, str(path))
 
 
 def unwrap(content: Any, what: str) -> dict[str, Tensor]:
@@ -101,8 +143,10 @@ def _load(path: Path, head: bytes) -> Any:
     if head.startswith(b'PK'):
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-        if any(name.endswith('/constants.pkl') for name in names):
-            return _load_torchscript(path)
+        if is_torchscript(names):
+            return read_torchscript(path)
+        if all(name.endswith('.npy') for name in names):
+            return _load_arrays(path)
         if not any(name.endswith('data.pkl') for name in names):
             raise CheckpointError(f'{path} is a zip archive without PyTorch weights in it')
         return _load_torch(path, mmap=True)
@@ -121,18 +165,17 @@ def _load(path: Path, head: bytes) -> Any:
     if start.startswith(b'version https://git-lfs'):
         raise CheckpointError(f'{path} is a git-lfs pointer, not weights. Run `git lfs pull`')
     raise CheckpointError(
-        f'{path} is no weights file that can be read: expected safetensors, a torch.save file or a '
-        f'TorchScript archive, found {"an empty file" if not head else "something else"}'
+        f'{path} is no weights file that can be read: expected safetensors, a torch.save file, a '
+        f'TorchScript archive or an .npz, found {"an empty file" if not head else "something else"}'
     )
 
 
 def _load_torch(path: Path, mmap: bool) -> Any:
-    # MAE, DINO and their descendants save their command line beside the weights
-    with torch.serialization.safe_globals([argparse.Namespace]):
+    with torch.serialization.safe_globals([(_Ignored, name) for name in _BESIDE_WEIGHTS]):
         return torch.load(path, map_location='cpu', weights_only=True, mmap=mmap)
 
 
-def _load_torchscript(path: Path) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', FutureWarning)  # deprecated, yet what OpenAI published
-        return torch.jit.load(str(path), map_location='cpu').state_dict()
+def _load_arrays(path: Path) -> dict[str, Tensor]:
+    with np.load(path, allow_pickle=False) as arrays:
+        numbers = {name: arrays[name] for name in arrays.files if arrays[name].dtype.kind in 'fiub'}
+    return {name: torch.from_numpy(array) for name, array in numbers.items()}

@@ -20,6 +20,7 @@ class TextCard(Published):
         pooling: What 'auto' means for it; None where the checkpoint decides.
         options: What the class gets besides model and pooling, such as the activation of a CLIP.
         folder: Where its files are, if they come with the library.
+        aliases: Other names that mean it, such as a hub id that its authors gave up.
     """
 
     encoder: str = 'TextEncoder'
@@ -27,6 +28,7 @@ class TextCard(Published):
     pooling: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     folder: Path | None = None
+    aliases: tuple[str, ...] = ()
 
     @property
     def hub(self) -> str | None:

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cite.encoders.card import Card, Feature, Source
+from cite.encoders.card import Card, Source
 from cite.encoders.hub import fetch
 from cite.encoders.pos_embed import PosInterp
+from cite.encoders.timm_outline import outline
 from cite.errors import ConfigError, ModelError
 
 # classes of ImageNet-1k, -12k and -21k: any other head of a CLIP model is its projection
 _CLASSIFIERS = (0, 1000, 11821, 21841, 21843)
-_PLAIN_VITS = ('timm.models.vision_transformer', 'timm.models.deit')
 WEIGHT_NAMES = (
     'model.safetensors',
     'pytorch_model.bin',
@@ -36,10 +36,10 @@ def is_timm_name(name: str) -> bool:
 
 
 def card_from_timm(name: str) -> Card:
-    """A timm vision transformer, 'timm:vit_small_patch16_224.dino' or without the prefix.
+    """A timm model, 'timm:vit_small_patch16_224.dino' or without the prefix.
 
     Raises:
-        ModelError: timm has no such model or weights, or it is no plain vision transformer.
+        ModelError: timm has no such model or weights, or cannot build it.
     """
     import timm
 
@@ -56,13 +56,15 @@ def card_from_timm(name: str) -> Card:
             f'{error} Known: {", ".join(timm.list_pretrained(f"{arch}.*"))}'
         ) from error
     cfg = found.to_dict() if found else {}
-    repo = cfg.get('hf_hub_id')
-    if not repo:
+    repo, url = cfg.get('hf_hub_id'), str(cfg.get('url') or '')
+    if not repo and not url:
         raise ModelError(
-            f'timm has no hub weights for {plain!r} (its source: {cfg.get("url") or "none"}). '
-            "Put the file in a folder with a config.json in timm's layout and name that folder"
+            f'timm knows no weights for {plain!r}. Put a file of them into a folder with a config.json in '
+            "timm's layout and name that folder"
         )
-    return _card(name, plain.partition('.')[0], cfg, {}, Source(repo, WEIGHT_NAMES))
+    by_hand = Source(None, (url.rpartition('/')[2],), how=f'download {url}')
+    source = Source(repo, WEIGHT_NAMES) if repo else by_hand
+    return _card(name, plain.partition('.')[0], cfg, {}, source)
 
 
 def card_from_hub(name: str) -> Card:
@@ -121,27 +123,24 @@ def _card(
     source: Source | None,
     weights: Path | None = None,
 ) -> Card:
+    tag = str(cfg.get('tag') or arch.partition('.')[2] or name.partition('.')[2])
     arch = arch.partition('.')[0]
     num_classes = int(cfg.get('num_classes') or 0)
-    projects = '_clip_' in arch and num_classes not in _CLASSIFIERS
+    projects = 'clip' in f'{arch}.{tag}' and num_classes not in _CLASSIFIERS
     image_size = int(cfg.get('input_size', (3, 224, 224))[-1])
-    kwargs = {
-        'img_size': image_size,
-        **model_args,
-        'num_classes': num_classes if projects else 0,
-    }
+    extra = dict(model_args)
     if 'QuickGELU' in str(cfg.get('notes')):
         # timm's plain CLIP architectures load these weights as well, and compute something else
-        kwargs['act_layer'] = 'quick_gelu'
-    model = _outline(name, arch, kwargs)
-    url = f'https://huggingface.co/{source.repo}' if source else str(weights)
+        extra['act_layer'] = 'quick_gelu'
+    found = outline(name, arch, extra, image_size, num_classes if projects else 0)
+    if source is None:
+        url = str(weights)
+    else:
+        url = f'https://huggingface.co/{source.repo}' if source.repo else str(cfg.get('url'))
     try:
         return Card(
             name=name,
             arch=arch,
-            feature=_feature(model, projects),
-            feature_dim=num_classes if projects else model.num_features,
-            patch_size=model.patch_embed.patch_size[0],
             image_size=image_size,
             mean=tuple(cfg.get('mean', (0.485, 0.456, 0.406))),
             std=tuple(cfg.get('std', (0.229, 0.224, 0.225))),
@@ -149,45 +148,18 @@ def _card(
             citation=cfg.get('paper_name') or url,
             source=source,
             weights=weights,
-            arch_kwargs=kwargs,
             interpolation=cfg.get('interpolation', 'bicubic'),
+            # 'border' pads what is not square; images are scaled to a square before, as by 'center'
             resize='squash' if cfg.get('crop_mode') == 'squash' else 'shortest',
             resize_size=math.floor(image_size / cfg.get('crop_pct', 1.0)),
-            pos_interp=_flavour(arch, str(cfg.get('tag') or name.partition('.')[2])),
+            pos_interp=_flavour(arch, tag),
+            **vars(found),
         )
     except (ConfigError, TypeError) as error:
         raise ModelError(f'cannot use the preprocessing recorded for {name}: {error}') from error
-
-
-def _feature(model: Any, projects: bool) -> Feature:
-    if projects:
-        return 'projection'
-    return 'token' if model.global_pool == 'token' else 'pool'
 
 
 def _flavour(arch: str, tag: str) -> PosInterp:
     if tag == 'mae':
         return 'mae'
     return 'dino' if tag == 'dino' or ('dinov2' in arch and '_reg' not in arch) else 'timm'
-
-
-def _outline(name: str, arch: str, kwargs: Mapping[str, Any]) -> Any:
-    """The model without memory for its weights, checked to be one that the tower can take apart."""
-    import timm
-    import torch
-
-    if not timm.is_model(arch):
-        raise ModelError(f'{name}: timm {timm.__version__} has no architecture {arch!r}')
-    kind = timm.model_entrypoint(arch).__module__
-    if kind not in _PLAIN_VITS:
-        raise ModelError(
-            f'{name} is no plain vision transformer ({kind}). Choose one: timm.list_models("vit_*")'
-        )
-    try:
-        with torch.device('meta'):
-            model = timm.create_model(arch, pretrained=False, weight_init='skip', **kwargs)
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise ModelError(f'timm cannot build {arch!r} for {name}: {error}') from error
-    if type(model) is not timm.models.VisionTransformer:  # a subclass pools in its own way
-        raise ModelError(f'{name} is a {type(model).__name__}, expected a plain VisionTransformer')
-    return model

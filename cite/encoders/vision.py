@@ -12,8 +12,9 @@ import torch
 
 from cite.encoders.card import Card
 from cite.encoders.checkpoints import load_strict, to_timm
+from cite.encoders.checkpoints.feed_forward import settle_feed_forward
 from cite.encoders.sources import resolve_weights
-from cite.encoders.state_file import read_state
+from cite.encoders.state_file import read_parts, read_state
 from cite.encoders.towers.stages import STAGES, Stages
 from cite.encoders.towers.tower import VisionTower
 from cite.encoders.zoo import get_card
@@ -69,7 +70,12 @@ def load_vision(
     elif pretrained:
         found = resolve_weights(card, weights)
         logger.info('weights of %s: %s', card.name, found.path)
-        state = to_timm(read_state(found.path), trunk, card.pos_interp, card.leftovers)
+        parts = card.source.parts if card.source is not None and found.path.is_dir() else ()
+        stored = read_parts(found.path, parts) if parts else read_state(found.path)
+        settled = settle_feed_forward(card, stored)
+        if settled is not card:
+            card, trunk = settled, random_trunk(settled, image_size or card.image_size)
+        state = to_timm(stored, trunk, card.pos_interp, card.leftovers)
         load_strict(trunk, state, f'{card.name} from {found.path}')
     return VisionTower(card, trunk.eval(), TUNINGS.build(tuning) if tuning is not None else None)
 

@@ -61,10 +61,10 @@ def _at(card: Card, source: Source, revision: str) -> Card:
 
 
 def find_text_card(model: str) -> TextCard | None:
-    """The card of a zoo name or of a hub repository in the zoo; None for anything else."""
+    """The card of a zoo name, an alias or a hub repository in the zoo; None for anything else."""
     if model in TEXT_CARDS:
         return TEXT_CARDS[model]
-    return next((card for card in TEXT_CARDS.values() if card.hub == model), None)
+    return next((c for c in TEXT_CARDS.values() if model in (c.hub, *c.aliases)), None)
 
 
 def suggest(model: str, count: int = 5) -> list[str]:

@@ -34,7 +34,8 @@ class ResizePatch:
         size: side of the result.
         interpolation: `'bicubic'`, `'bilinear'`, `'lanczos'` or `'nearest'`.
         how: `'squash'`: both sides to `size`. `'shortest'`: the shortest side to `resize`, then a
-            centre crop of `size`.
+            centre crop of `size`. `'pad'`: black margins around the picture up to a square, whose sides
+            go to `size`; a picture that is smaller than that is not enlarged.
         resize: for `'shortest'`, default `size`; e.g. 256 for the customary 256 -> 224.
 
     A picture that has the size already is returned untouched, not resampled.
@@ -44,24 +45,26 @@ class ResizePatch:
         self,
         size: int,
         interpolation: str = 'bicubic',
-        how: Literal['squash', 'shortest'] = 'squash',
+        how: Literal['squash', 'shortest', 'pad'] = 'squash',
         resize: int | None = None,
     ) -> None:
         modes = ('bicubic', 'bilinear', 'lanczos', 'nearest')
         if interpolation not in modes:
             raise ConfigError(f'interpolation must be one of {modes}, found {interpolation!r}')
-        if how not in ('squash', 'shortest'):
-            raise ConfigError(f"how must be 'squash' or 'shortest', found {how!r}")
-        if how == 'squash' and resize is not None:
-            raise ConfigError("resize goes with how='shortest'; 'squash' resizes to size")
+        if how not in ('squash', 'shortest', 'pad'):
+            raise ConfigError(f"how must be 'squash', 'shortest' or 'pad', found {how!r}")
+        if how != 'shortest' and resize is not None:
+            raise ConfigError(f"resize goes with how='shortest'; {how!r} resizes to size")
         if size < 1 or (resize is not None and resize < size):
             raise ConfigError(f'expected 1 <= size <= resize, found size {size}, resize {resize}')
         self.size, self.how, self.resize = size, how, size if resize is None else resize
         self.interpolation = v2.InterpolationMode(interpolation)
 
     def __call__(self, image: Picture) -> Picture:
+        if self.how == 'pad':
+            image = self._pad(image)
         height, width = F.get_size(image)
-        if self.how == 'squash':
+        if self.how != 'shortest':
             target = (self.size, self.size)
         else:
             scale = self.resize / min(height, width)
@@ -71,3 +74,11 @@ class ResizePatch:
         if target != (self.size, self.size):
             image = F.center_crop(image, [self.size, self.size])
         return image
+
+    def _pad(self, image: Picture) -> Picture:
+        """Into the centre of a black square; of an odd margin, the larger half lies right and below."""
+        height, width = F.get_size(image)
+        side = max(self.size, height, width)
+        left, top = (side - width) // 2, (side - height) // 2
+        margins = [left, top, side - width - left, side - height - top]
+        return F.pad(image, margins) if any(margins) else image

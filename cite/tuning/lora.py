@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cite.encoders.towers.tower import VisionTower
 
 _CLIP_ATTENTION = ('self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj', 'self_attn.out_proj')
+_LLAMA_ATTENTION = (*_CLIP_ATTENTION[:3], 'self_attn.o_proj')
+_T5_ATTENTION = tuple(f'layer.0.SelfAttention.{name}' for name in 'qkvo')
 _BERT_ATTENTION = ('attention.self.query', 'attention.self.key', 'attention.self.value')
 
 FAMILIES: tuple[dict[str, tuple[str, ...]], ...] = (
@@ -29,6 +31,13 @@ FAMILIES: tuple[dict[str, tuple[str, ...]], ...] = (
         'mlp': ('intermediate.dense', 'output.dense'),
     },
     {'attn': _CLIP_ATTENTION, 'mlp': ('mlp.fc1', 'mlp.fc2')},  # CLIP of Hugging Face
+    {'attn': _CLIP_ATTENTION, 'mlp': ('fc1', 'fc2')},  # BioGPT
+    {'attn': _LLAMA_ATTENTION, 'mlp': ('mlp.gate_proj', 'mlp.up_proj', 'mlp.down_proj')},
+    {'attn': _T5_ATTENTION, 'mlp': ('layer.1.DenseReluDense.wi', 'layer.1.DenseReluDense.wo')},
+    {  # T5 1.1 and its kin, with a gate
+        'attn': _T5_ATTENTION,
+        'mlp': tuple(f'layer.1.DenseReluDense.{name}' for name in ('wi_0', 'wi_1', 'wo')),
+    },
 )
 """What the linear layers of a block are called. A family counts where all of its names are there: half
 of the attention would be adapted otherwise, and nobody told."""
@@ -77,11 +86,11 @@ class LoRA(Tuning):
         self._depth = 0
 
     def attach(self, tower: VisionTower | TextTower) -> None:
-        from peft import LoraConfig, inject_adapter_in_model
-
         layers = _linear_layers(tower)
         if not layers:
-            raise ConfigError('LoRA: this model has no linear layers in its blocks')
+            raise ConfigError(_nowhere(tower))
+        from peft import LoraConfig, inject_adapter_in_model
+
         inner = _targeted(self.targets, sorted({name for _, name in layers}))
         self._depth = 1 + max(block for block, _ in layers)
         self._blocks = (
@@ -105,6 +114,9 @@ class LoRA(Tuning):
             target_modules='|'.join(chosen),  # a pattern is taken whole, a list by its endings
         )
         inject_adapter_in_model(config, tower.trunk)
+        for name, parameter in tower.trunk.named_parameters():
+            if '.lora_' in name:  # trained weights are float32, also beside a half-precision model's
+                parameter.data = parameter.data.float()
 
     @property
     def first_stage(self) -> int:
@@ -163,6 +175,18 @@ def _linear_layers(tower: VisionTower | TextTower) -> dict[tuple[int, str], str]
     }
 
 
+def _nowhere(tower: VisionTower | TextTower) -> str:
+    """Why a tower has no place for LoRA, and what can be done."""
+    from cite.encoders.text.tower import TextTower
+
+    if isinstance(tower, TextTower):
+        return f'LoRA: {tower.name} has no linear layers in its blocks'
+    return (
+        f'LoRA: {tower.card.name} is {tower.stages.description}, with no linear layers in its blocks that '
+        f'LoRA could join. Tune it with {tower.stages.alternatives}'
+    )
+
+
 def _targeted(targets: str | tuple[str, ...], names: list[str]) -> set[str]:
     """Those of the layers' names that are meant.
 
@@ -182,5 +206,5 @@ def _targeted(targets: str | tuple[str, ...], names: list[str]) -> set[str]:
             return set().union(*ends.values())
     raise ConfigError(
         f'LoRA: the blocks of this model have no layers {missing}. Give targets as a list of endings; '
-        f'linear layers in its blocks: {", ".join(names) or "none"}'
+        f'linear layers in its blocks: {", ".join(names)}'
     )

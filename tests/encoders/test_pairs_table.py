@@ -12,17 +12,20 @@ from tiny_models import tiny_tower
 
 from cite.encoders.pair import Pair
 from cite.encoders.pair_file import PairInfo, save_pair
-from cite.encoders.pairs import PAIRS, PairCard, load_pair
-from cite.encoders.text import TEXT_ENCODERS
-from cite.encoders.zoo import get_card
+from cite.encoders.pair_card import PairCard
+from cite.encoders.pairs import load_pair
+from cite.encoders.text import build_text_encoder
+from cite.encoders.text.clip import CLIPTextEncoder
+from cite.encoders.zoo import CARDS, PAIRS, TEXT_CARDS
 from cite.errors import CheckpointError, ModelError
 
 
 @pytest.mark.parametrize('name', PAIRS)
 def test_every_row_names_halves_that_there_are(name):
     card = PAIRS[name]
-    assert get_card(card.vision).name == card.vision
-    TEXT_ENCODERS.build(dict(card.text))  # takes these options; nothing is loaded
+    assert card.vision in CARDS
+    assert card.text in TEXT_CARDS
+    build_text_encoder({'model': card.text})  # takes the options of its row; nothing is loaded
     if isinstance(card.scale, Path):
         assert card.scale.name == 'pair.json'
 
@@ -32,8 +35,9 @@ def test_a_published_pair_has_the_scale_of_its_file(tmp_path, monkeypatch):
     import cite.encoders.pairs as module
 
     folder = save_tiny_clip(tmp_path / 'clip')
-    text = {'type': 'CLIPTextEncoder', 'model': str(folder)}
-    monkeypatch.setitem(PAIRS, 'small', PairCard('small', text, None))
+    about = {'name': 'small', 'licence': 'none', 'citation': 'none'}
+    monkeypatch.setattr(module, 'build_text_encoder', lambda spec: CLIPTextEncoder(str(folder)))
+    monkeypatch.setitem(PAIRS, 'small', PairCard(**about, vision='small', text='small'))
     tower = tiny_tower(trunk=None)
     tower.feature_dim = 12  # of that CLIP's texts
     monkeypatch.setattr(module, 'load_vision', lambda model: tower)
@@ -45,7 +49,8 @@ def test_a_published_pair_has_the_scale_of_its_file(tmp_path, monkeypatch):
     assert pair.encode_text(['gland']).shape == (1, 12)
     (tmp_path / 'pair.json').write_text('{"scale": 30.5}')
     for scale, expected in ((20.0, 20.0), (tmp_path / 'pair.json', 30.5)):
-        monkeypatch.setitem(PAIRS, 'small', PairCard('small', text, scale))
+        card = PairCard(**about, vision='small', text='small', scale=scale)
+        monkeypatch.setitem(PAIRS, 'small', card)
         assert load_pair('small').scale.item() == pytest.approx(expected)
 
 

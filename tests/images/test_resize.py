@@ -55,17 +55,39 @@ def test_shortest_keeps_the_aspect_and_crops_the_centre(kind):
     assert (resized.int() - expected.int()).abs().max() <= (0 if kind == 'pil' else 2)
 
 
+@KINDS
+@pytest.mark.parametrize(('height', 'width'), [(61, 90), (90, 61), (61, 12)])
+def test_pad_makes_a_black_square_of_the_whole_picture(kind, height, width):
+    image = picture(height, width)
+    resized = to_uint8_tensor(ResizePatch(24, how='pad')(as_kind(image, kind)))
+    side = max(height, width)
+    square = Image.new('RGB', (side, side))
+    square.paste(image, ((side - width) // 2, (side - height) // 2))
+    expected = to_uint8_tensor(square.resize((24, 24), Image.Resampling.BICUBIC))
+    assert (resized.int() - expected.int()).abs().max() <= (0 if kind == 'pil' else 2)
+
+
+@KINDS
+def test_pad_does_not_enlarge(kind):
+    image = picture(7, 12)
+    padded = to_uint8_tensor(ResizePatch(24, how='pad')(as_kind(image, kind)))
+    inside = padded[:, 8:15, 6:18]
+    assert torch.equal(inside, to_uint8_tensor(image))
+    assert padded.sum() == inside.sum()
+
+
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 40), st.integers(0, 20))
 @settings(max_examples=40, deadline=None)
 def test_the_result_is_always_a_square_of_the_size(height, width, size, margin):
-    for resize in (ResizePatch(size), ResizePatch(size, how='shortest', resize=size + margin)):
-        assert resize(picture(height, width)).size == (size, size)
+    for options in ({}, {'how': 'shortest', 'resize': size + margin}, {'how': 'pad'}):
+        assert ResizePatch(size, **options)(picture(height, width)).size == (size, size)
 
 
 def test_the_right_size_is_not_resampled():
     image = picture(12, 12)
     assert ResizePatch(12)(image) is image
     assert ResizePatch(12, how='shortest')(image) is image
+    assert ResizePatch(12, how='pad')(image) is image
     wide = picture(12, 20)
     cropped = np.asarray(ResizePatch(12, how='shortest')(wide))
     assert np.array_equal(cropped, np.asarray(wide)[:, 4:16])
@@ -78,6 +100,7 @@ def test_the_right_size_is_not_resampled():
         dict(size=8, how='crop'),
         dict(size=8, interpolation='area'),
         dict(size=8, resize=9),
+        dict(size=8, how='pad', resize=9),
         dict(size=8, how='shortest', resize=7),
     ],
 )

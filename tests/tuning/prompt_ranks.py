@@ -15,7 +15,10 @@ def take_token(rank: int, folder: str) -> None:
     """Initialises a prompt from this process's own batch and writes both down."""
     torch.set_num_threads(1)
     torch.distributed.init_process_group('gloo', f'file://{folder}/store', rank=rank, world_size=2)
-    tower: Any = SimpleNamespace(depth=2, num_patches=4, num_prefix_tokens=1, width=8)
+    stages = SimpleNamespace(takes_prompts=True)
+    tower: Any = SimpleNamespace(
+        stages=stages, depth=2, num_patches=4, num_prefix_tokens=1, width=8
+    )
     prompt = VisualPrompt(length=2, layers='deep')
     prompt.attach(tower)
     tokens = torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(rank))

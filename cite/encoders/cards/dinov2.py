@@ -7,7 +7,7 @@ safetensors, and they were made from Meta's files without a change of value. Met
 
 from __future__ import annotations
 
-from cite.encoders.card import Card, Source
+from cite.encoders.card import IMAGENET, Card, Source
 
 
 def _dinov2(size: str, timm_size: str, dim: int, registers: bool) -> Card:
@@ -19,8 +19,7 @@ def _dinov2(size: str, timm_size: str, dim: int, registers: bool) -> Card:
         feature_dim=dim,
         patch_size=14,
         image_size=224,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
+        **IMAGENET,
         licence='Apache-2.0',
         citation='Darcet et al., ICLR 2024, arXiv:2309.16588'
         if registers

@@ -1,13 +1,12 @@
 """Vision transformers trained with labels on ImageNet-21k, and the random one for tests.
 
-The 'augreg' weights come from timm's hub repositories; the authors publish JAX `.npz` files only.
+The 'augreg' weights come from timm's hub repositories; the authors publish JAX `.npz` files only. Google's
+conversion of the first ViT comes from its hub repository.
 """
 
 from __future__ import annotations
 
-from cite.encoders.card import Card, Source
-
-_HALF = (0.5, 0.5, 0.5)
+from cite.encoders.card import HALF, Card, Source
 
 
 def _in21k(name: str, arch: str, dim: int) -> Card:
@@ -18,8 +17,7 @@ def _in21k(name: str, arch: str, dim: int) -> Card:
         feature_dim=dim,
         patch_size=16,
         image_size=224,
-        mean=_HALF,
-        std=_HALF,
+        **HALF,
         licence='Apache-2.0',
         citation='Steiner et al., TMLR 2022, arXiv:2106.10270',
         source=Source(f'timm/{arch}.augreg_in21k'),
@@ -34,14 +32,31 @@ CARDS = (
     _in21k('vit-b16-in21k', 'vit_base_patch16_224', 768),
     _in21k('vit-l16-in21k', 'vit_large_patch16_224', 1024),
     Card(
+        name='vit-b16-in21k-google',
+        arch='vit_base_patch16_224',
+        feature='token',
+        feature_dim=768,
+        patch_size=16,
+        image_size=224,
+        **HALF,
+        licence='Apache-2.0',
+        citation='Dosovitskiy et al., ICLR 2021, arXiv:2010.11929',
+        source=Source('google/vit-base-patch16-224-in21k'),
+        # transformers' epsilon, where timm has 1e-6
+        arch_kwargs={'num_classes': 0, 'img_size': 224, 'norm_layer': 'LayerNorm@1e-12'},
+        interpolation='bilinear',
+        resize='squash',
+        pos_interp='mae',
+        leftovers=('pooler.*',),
+    ),
+    Card(
         name='random-vit-tiny',
         arch='vit_tiny_patch16_224',
         feature='token',
         feature_dim=192,
         patch_size=16,
         image_size=112,
-        mean=_HALF,
-        std=_HALF,
+        **HALF,
         licence='none needed: no trained weights',
         citation='none',
         arch_kwargs={'num_classes': 0, 'img_size': 112, 'depth': 2},

@@ -8,7 +8,7 @@ instead of vanishing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,13 +16,27 @@ from torch import Tensor
 
 from cite.encoders.card import PosInterp
 from cite.encoders.checkpoints import (
+    bit,
+    conch,
     dinov2,
     hf_clip,
     hf_dinov2,
+    hf_swin,
+    hf_vit,
+    hipt,
+    internimage,
+    keep,
+    medclip,
     mmpretrain_vit,
+    moco_v3,
+    musk,
+    open_clip_timm,
     openai_clip,
+    swin,
     timm_vit,
+    torchvision,
 )
+from cite.encoders.checkpoints.causes import TEXT_ONLY, text_only
 from cite.encoders.checkpoints.strict import load_strict
 from cite.encoders.pos_embed import fit_pos_embed
 from cite.errors import CheckpointError
@@ -45,9 +59,22 @@ class Family(Protocol):
 
 FAMILIES: tuple[Family, ...] = (
     openai_clip,
+    open_clip_timm,
     hf_clip,
     hf_dinov2,
+    hf_vit,
+    medclip,
+    conch,
+    keep,
+    musk,
+    hipt,
+    hf_swin,
+    swin,
+    internimage,
+    bit,
+    torchvision,
     mmpretrain_vit,
+    moco_v3,
     dinov2,
     timm_vit,
 )
@@ -60,8 +87,22 @@ def find_family(state: Mapping[str, Tensor]) -> Family:
             return family
     raise CheckpointError(
         f'unknown checkpoint layout: {len(state)} keys such as {", ".join(list(state)[:5])}. '
-        f'Known layouts: {", ".join(family.LAYOUT for family in FAMILIES)}'
+        f'{_hint(state)}'
     )
+
+
+def _hint(state: Mapping[str, Tensor]) -> str:
+    if text_only(state):
+        return TEXT_ONLY
+    parts = (key.split('.') for key in state)
+    for prefix in dict.fromkeys(
+        f'{".".join(p[:n])}.' for p in parts for n in range(1, min(len(p), 4))
+    ):
+        inside = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        family = next((family for family in FAMILIES if family.matches(inside)), None)
+        if family is not None:
+            return f'Behind {prefix!r} the names are those of {family.LAYOUT}: save that part alone'
+    return f'Known layouts: {", ".join(family.LAYOUT for family in FAMILIES)}'
 
 
 def to_timm(
@@ -79,12 +120,25 @@ def to_timm(
         leftovers: Patterns of names (as `Card.leftovers`) that are left aside, unless the model has them.
 
     Raises:
-        CheckpointError: The layout is none of those known.
+        CheckpointError: The layout is none of those known, and not the trunk's own.
     """
     own = model.state_dict().keys()
-    converted = {
-        key: value.float() if value.is_floating_point() else value
-        for key, value in find_family(state).convert(state, model).items()
-        if not any(fnmatchcase(key, pattern) for pattern in leftovers) or key in own
-    }
+
+    def kept(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {
+            key: value
+            for key, value in named.items()
+            if key in own or not any(fnmatchcase(key, pattern) for pattern in leftovers)
+        }
+
+    named = kept(state)
+    if named.keys() != own and not _mostly(own, state):
+        named = kept(find_family(state).convert(state, model))
+    converted = {k: v.float() if v.is_floating_point() else v for k, v in named.items()}
     return converted if pos_interp is None else fit_pos_embed(converted, model, pos_interp)
+
+
+def _mostly(own: Set[str], state: Mapping[str, Tensor]) -> bool:
+    """Whether no family has these keys, yet most are the model's own; the strict loader names the rest."""
+    known = any(family.matches(state) for family in FAMILIES)
+    return not known and 2 * len(own & state.keys()) > len(own)

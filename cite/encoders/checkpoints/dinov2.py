@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from cite.encoders.checkpoints import timm_vit
 from cite.encoders.checkpoints.renaming import rename
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ def convert(state: Mapping[str, Tensor], model: VisionTransformer) -> dict[str, 
     """
     out = rename(state, _RENAMES)
     if model.no_embed_class and {'cls_token', 'pos_embed'} <= out.keys():
-        out['cls_token'] = out['cls_token'] + out['pos_embed'][:, :1]
-        out['pos_embed'] = out['pos_embed'][:, 1:]
-    return out
+        positions = out['pos_embed'].shape[1]
+        if math.isqrt(positions) ** 2 != positions:  # not a bare grid already
+            out['cls_token'] = out['cls_token'] + out['pos_embed'][:, :1]
+            out['pos_embed'] = out['pos_embed'][:, 1:]
+    return timm_vit.convert(out, model)

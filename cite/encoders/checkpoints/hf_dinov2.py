@@ -1,4 +1,4 @@
-"""transformers' DINOv2 names, with and without registers.
+"""transformers' DINOv2 names, with and without registers, which Phikon-v2, Midnight and Hibou share.
 
 Hub files hold the names of transformers 4 (`attention.attention.query`, `mlp.weights_in`); a model
 of transformers 5 in memory has `attention.q_proj` and splits `weights_in` into gate and up.
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LAYOUT = 'transformers DINOv2'
 
 _TO_V5 = (
+    (r'^dinov2(_with_registers)?\.', ''),  # under a classifier
     (r'\.attention\.attention\.query\.', '.attention.q_proj.'),
     (r'\.attention\.attention\.key\.', '.attention.k_proj.'),
     (r'\.attention\.attention\.value\.', '.attention.v_proj.'),
@@ -42,7 +43,9 @@ _TO_OFFICIAL = (
 
 def matches(state: Mapping[str, Tensor]) -> bool:
     """Whether these keys are those of transformers' `Dinov2Model` or its variant with registers."""
-    return 'embeddings.cls_token' in state and any('.layer_scale1.lambda1' in key for key in state)
+    return any(key.endswith('embeddings.cls_token') for key in state) and any(
+        '.layer_scale1.lambda1' in key for key in state
+    )
 
 
 def convert(state: Mapping[str, Tensor], model: VisionTransformer) -> dict[str, Tensor]:

@@ -22,6 +22,7 @@ _NOT_VISUAL = (
     'ln_final.',
     'text_projection',
     'text.',
+    'text_encoder.',
     'logit_scale',
     'logit_bias',
     'attn_mask',

@@ -52,3 +52,20 @@ def join(state: Mapping[str, Tensor], parts: Sequence[str], whole: str) -> dict[
 def has_head(model: VisionTransformer) -> bool:
     """Whether the model ends in a linear layer (CLIP's projection)."""
     return isinstance(model.head, nn.Linear)
+
+
+def start_pooled_norm(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """For models that pool patch tokens by a mean: their norm behind the mean, as MAE starts it.
+
+    The file of a pretraining holds the norm of all tokens (`norm`), which such a model has not, and no
+    norm of the mean (`fc_norm`): fine-tuning begins with weight 1 and bias 0. Where the file has one, or
+    has no norm at all, nothing is added. `norm` stays, for the model's card to leave aside.
+    """
+    fresh = {
+        f'fc_norm.{name}': torch.full_like(state[f'norm.{name}'], value)
+        for name, value in (('weight', 1.0), ('bias', 0.0))
+        if f'norm.{name}' in state
+    }
+    expected = model.state_dict().keys()
+    wanted = not any(key.startswith('fc_norm.') for key in state) and 'norm.weight' not in expected
+    return {**state, **{k: v for k, v in fresh.items() if wanted and k in expected}}

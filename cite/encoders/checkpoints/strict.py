@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from cite.encoders.checkpoints.causes import likely_cause
 from cite.errors import CheckpointError
 from cite.state import misfit
 
@@ -20,12 +21,11 @@ def load_strict(model: nn.Module, state: Mapping[str, Tensor], what: str) -> Non
 
     Raises:
         CheckpointError: Keys are missing, unexpected or of another shape (up to 5 of each are
-            named). The model is then unchanged.
+            named), with the likely cause. The model is then unchanged.
     """
-    problems = misfit(state, model.state_dict())
+    wanted = model.state_dict()
+    problems = misfit(state, wanted)
     if problems:
-        raise CheckpointError(
-            f'{what} does not fit the model: {problems}. Use the weights '
-            'of this very architecture, or name the architecture (model=) that they belong to'
-        )
+        cause = likely_cause(*({k: tuple(v.shape) for k, v in s.items()} for s in (state, wanted)))
+        raise CheckpointError(f'{what} does not fit the model: {problems}. {cause}')
     model.load_state_dict(dict(state), strict=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,64 +9,59 @@ import torch
 from torch import Tensor, nn
 
 from cite.encoders.state_file import read_state
-from cite.encoders.text.base import TEXT_ENCODERS, FrozenTextEncoder, check_texts
-from cite.encoders.text.hub import cached_first, explain_missing, fingerprint, identity
+from cite.encoders.text.base import TEXT_ENCODERS
+from cite.encoders.text.hub import cached_first, explain_missing, fingerprint
 from cite.encoders.text.openai_clip import text_tower
+from cite.encoders.text.paired import PairedTextEncoder
 from cite.encoders.text.tower import TextTower, Tokens
-from cite.encoders.zoo import find_text_card
-from cite.errors import CiteError, ModelError
-from cite.tuning.base import TUNINGS, Tuning
+from cite.errors import CiteError, ConfigError, ModelError
+from cite.tuning.base import Tuning
+
+ACTIVATIONS = ('quick_gelu', 'gelu')
 
 
 @TEXT_ENCODERS.register
-class CLIPTextEncoder(FrozenTextEncoder):
-    """Text half of a CLIP in Hugging Face layout, or in OpenAI's.
+class CLIPTextEncoder(PairedTextEncoder):
+    """Text half of a CLIP in the names of OpenAI, open_clip or Hugging Face.
 
     Args:
         model: Zoo name of the pair ('clip-vit-b16'), hub id, or a folder in Hugging Face layout.
         revision: Commit, tag or branch on the hub.
-        weights: File of a whole CLIP in OpenAI's names ('ViT-B-16.pt'); the tokenizer still comes from
-            `model`.
+        weights: File of a whole CLIP ('ViT-B-16.pt'), or a folder with one; the tokenizer still comes
+            from `model`.
+        tokenizer: Hub id or folder of the tokenizer, where it is not the model's own.
+        activation: Of the layers between: 'quick_gelu' (OpenAI's, the default) or 'gelu' (LAION's). A
+            file does not say, and the wrong one loads without complaint. Models in Hugging Face layout
+            outside the zoo say it in their config.
     """
 
+    pooling = 'end-of-text token, projected'
+
     def __init__(
-        self, model: str, revision: str | None = None, weights: str | Path | None = None
+        self,
+        model: str,
+        revision: str | None = None,
+        weights: str | Path | None = None,
+        tokenizer: str | None = None,
+        activation: str | None = None,
     ) -> None:
-        card = find_text_card(model)
-        self.model = model
-        self.source = (card.hub if card else None) or model
-        self.revision = revision
-        self.weights = None if weights is None else Path(weights).expanduser()
-        self._loaded: tuple[Any, Any, float] | None = None
+        super().__init__(model, revision, weights, tokenizer)
+        if activation not in (*ACTIVATIONS, None):
+            raise ConfigError(
+                f'activation must be one of {", ".join(ACTIVATIONS)}, found {activation!r}'
+            )
+        row = self.card.options.get('activation') if self.card else None
+        self._says_itself = self.card is None and weights is None and activation is None
+        self.activation = activation or row or ACTIVATIONS[0]
 
     def settings(self) -> dict[str, Any]:
-        return {
-            'type': type(self).__name__,
-            'model': identity(self.source),
-            'revision': self.revision,
-            'pooling': 'end-of-text token, projected',
-            **({} if self.weights is None else {'weights': self.weights.name}),
-        }
+        usual = self.activation == ACTIVATIONS[0]
+        return {**super().settings(), **({} if usual else {'activation': self.activation})}
 
     def fingerprint(self) -> str | None:
-        if self.weights is None:
+        if self._says_itself:
             return fingerprint(self.source, self.revision)
-        if not self.weights.is_file():
-            return None  # told when it is read
-        return hashlib.sha256(self.weights.read_bytes()).hexdigest()
-
-    def provenance(self) -> dict[str, Any]:
-        _, _, scale = self._load()
-        return {**self.settings(), 'fingerprint': self.fingerprint(), 'logit_scale': scale}
-
-    def encode_text(self, texts: Sequence[str], batch_size: int = 32) -> Tensor:
-        check_texts(texts)  # before minutes go into loading the model
-        return self._tower(None).encode_text(texts, batch_size)
-
-    def tower(self, tuning: Mapping[str, Any] | Tuning | None = None) -> TextTower:
-        tower = self._tower(TUNINGS.build(tuning) if tuning is not None else None)
-        self._loaded = None  # what the tuning does to it is no business of this encoder
-        return tower
+        return super().fingerprint()
 
     def _tower(self, tuning: Tuning | None) -> TextTower:
         tokenizer, model, _ = self._load()
@@ -77,29 +70,26 @@ class CLIPTextEncoder(FrozenTextEncoder):
         dim = model.text_projection.out_features
         return TextTower(self.model, tokenizer, trunk, _embedding, dim, limit, tuning)
 
+    def _read(self, path: Path) -> tuple[Any, float]:
+        return text_tower(read_state(path), str(path), self.activation)
+
     def _load(self) -> tuple[Any, Any, float]:
-        """Tokenizer, model, logarithm of the scale."""
-        if self._loaded is not None:
-            return self._loaded
-        from transformers import AutoTokenizer, CLIPModel
+        if self._loaded is None and self._says_itself:
+            self._loaded = self._from_pretrained()
+        return super()._load()
+
+    def _from_pretrained(self) -> tuple[Any, Any, float]:
+        from transformers import CLIPModel
 
         revision: Any = {'revision': self.revision} if self.revision else {}
 
-        def load(where: dict[str, Any]) -> tuple[Any, Any]:
-            tokenizer = AutoTokenizer.from_pretrained(self.source, **revision, **where)
-            if self.weights is not None:
-                return tokenizer, None
-            return tokenizer, CLIPModel.from_pretrained(
+        def load(where: dict[str, Any]) -> Any:
+            return CLIPModel.from_pretrained(
                 self.source, **revision, **where, output_loading_info=True, dtype=torch.float32
             )
 
         try:
-            tokenizer, loaded = cached_first(load, self.source, self.revision)
-            if self.weights is not None:
-                tower, scale = text_tower(read_state(self.weights), str(self.weights))
-                self._loaded = tokenizer, tower, scale
-                return self._loaded
-            model, info = loaded
+            model, info = cached_first(load, self.source, self.revision)
         except CiteError:
             raise
         except Exception as error:  # transformers raises OSError, ValueError, hub errors, …
@@ -110,8 +100,7 @@ class CLIPTextEncoder(FrozenTextEncoder):
                 f'CLIP text tower {self.source}: its checkpoint lacks {len(missing)} weights '
                 f'({", ".join(missing[:5])}); they would be random'
             )
-        self._loaded = tokenizer, model.eval(), model.logit_scale.item()
-        return self._loaded
+        return self._load_tokenizer(None), model.eval(), model.logit_scale.item()
 
 
 class _TextHalf(nn.Module):

@@ -10,10 +10,14 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cite.encoders.hub import ask
+from cite.encoders.sources import placed_folder
 from cite.errors import ModelError
+
+if TYPE_CHECKING:
+    from cite.encoders.text_card import TextCard
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +31,17 @@ def identity(source: str) -> str:
     path = Path(source).expanduser()
     is_path = path.is_absolute() or source.startswith('.') or path.is_dir()
     return str(path.resolve()) if is_path else source
+
+
+def source_of(card: TextCard, revision: str | None) -> str:
+    """Where the files of a zoo's model are: placed by hand, with the library, on the hub, or nowhere.
+
+    Args:
+        card: The model.
+        revision: Of the hub; who asks for one gets that, whatever `$CITE_WEIGHTS` holds.
+    """
+    placed = placed_folder(card.name) if revision is None else None
+    return str(placed or card.folder or card.hub or card.name)
 
 
 def find_file(source: str, name: str, revision: str | None) -> Path | None:
@@ -156,5 +171,6 @@ def explain_missing(what: str, source: str, error: Exception, known: Iterable[st
     return (
         f'{what} {source!r} could not be loaded.{hint} It is neither a folder nor in the hub cache of '
         'this machine, or its files are damaged. With a network it is fetched; without one, copy the '
-        f"model's folder here and give its path. ({type(error).__name__}: {reason})"
+        "model's folder here and give its path, or put it under the model's short name into the folder "
+        f'that CITE_WEIGHTS names. ({type(error).__name__}: {reason})'
     )

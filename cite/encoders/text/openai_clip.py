@@ -1,4 +1,4 @@
-"""The text tower of a CLIP in OpenAI's names → transformers' `CLIPTextModelWithProjection`."""
+"""The text tower of a CLIP's file, in any names → transformers' `CLIPTextModelWithProjection`."""
 
 from __future__ import annotations
 
@@ -23,53 +23,76 @@ _RENAMES = (
     (r'\.mlp\.c_fc\.', '.mlp.fc1.'),
     (r'\.mlp\.c_proj\.', '.mlp.fc2.'),
 )
-HEAD_WIDTH = 64  # of every CLIP that OpenAI published
+_TABLES = (
+    'text_model.embeddings.token_embedding.weight',
+    'text_model.embeddings.position_embedding.weight',
+    'text_projection.weight',
+)
+_LAYER = 'text_model.encoder.layers.'
+HEAD_WIDTH = 64  # of every published CLIP with a ViT
 
 
-def text_tower(state: Mapping[str, Tensor], what: str) -> tuple[Any, float]:
+def text_tower(
+    state: Mapping[str, Tensor], what: str, activation: str = 'quick_gelu'
+) -> tuple[Any, float]:
     """The text tower of a whole CLIP, and the logarithm of the pair's scale.
 
     Args:
-        state: OpenAI's names; `visual.*` and the numbers that its archives carry are ignored.
+        state: Names of OpenAI and open_clip, or of transformers; the vision half and the numbers that
+            OpenAI's archives carry are ignored.
         what: Names the weights in the error.
+        activation: 'quick_gelu' or 'gelu'.
 
     Raises:
         CheckpointError: A weight that is missing, unexpected or of another shape.
     """
     from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
-    needed = ('token_embedding.weight', 'positional_embedding', 'text_projection', 'logit_scale')
-    missing = [name for name in needed if name not in state]
-    if missing:
-        raise CheckpointError(f'{what} holds no CLIP text tower in OpenAI names: no {missing}')
-    shapes = [tuple(state[name].shape) for name in needed[:3]]
+    text = _from_transformers(state) or _from_openai(state)
+    missing = [name for name in _TABLES if name not in text]
+    if missing or 'logit_scale' not in state:
+        raise CheckpointError(
+            f'{what} holds no CLIP text tower in OpenAI names or those of transformers: no '
+            f'{", ".join(missing or ["logit_scale"])}'
+        )
+    shapes = [tuple(text[name].shape) for name in _TABLES]
     if any(len(shape) != 2 for shape in shapes) or shapes[0][1] < HEAD_WIDTH:
         raise CheckpointError(
-            f'{what} holds no CLIP text tower in OpenAI names: {", ".join(needed[:3])} have the shapes '
-            f'{shapes}; expected matrices, {HEAD_WIDTH} wide or more'
+            f'{what} holds no CLIP text tower in OpenAI names or those of transformers: '
+            f'{", ".join(_TABLES)} have the shapes {shapes}; expected matrices, {HEAD_WIDTH} wide or more'
         )
-    layers = {name.split('.')[2] for name in state if name.startswith('transformer.resblocks.')}
-    (vocabulary, width), length = state[needed[0]].shape, state[needed[1]].shape[0]
+    (vocabulary, width), (length, _), (dim, _) = shapes
+    inner = text.get(f'{_LAYER}0.mlp.fc1.bias')
     config = CLIPTextConfig(
         vocab_size=vocabulary,
         hidden_size=width,
-        intermediate_size=4 * width,
-        projection_dim=state['text_projection'].shape[1],
-        num_hidden_layers=len(layers),
+        intermediate_size=4 * width if inner is None else len(inner),
+        projection_dim=dim,
+        num_hidden_layers=len({n.split('.')[3] for n in text if n.startswith(_LAYER)}),
         num_attention_heads=width // HEAD_WIDTH,
         max_position_embeddings=length,
-        hidden_act='quick_gelu',
+        hidden_act=activation,
         bos_token_id=vocabulary - 2,
-        eos_token_id=vocabulary - 1,
+        # transformers reads the 2 of CLIP's first configs as: the token with the highest number, which
+        # is how OpenAI finds the end of the text
+        eos_token_id=2,
         pad_token_id=0,
     )
     with torch.random.fork_rng(devices=[]):
         model = CLIPTextModelWithProjection(config).eval()
-    load_strict(model, _convert(state), what)
+    load_strict(model, text, what)
     return model, float(state['logit_scale'])
 
 
-def _convert(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _from_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        key: value.float()
+        for key, value in state.items()
+        if key.startswith(('text_model.', 'text_projection.')) and 'position_ids' not in key
+    }
+
+
+def _from_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     text = ('token_embedding.', 'positional_embedding', 'ln_final.', 'text_projection')
     kept = {k: v.float() for k, v in state.items() if k.startswith((*text, 'transformer.'))}
     out: dict[str, Tensor] = {}

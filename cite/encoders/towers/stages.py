@@ -38,7 +38,7 @@ class Stages(ABC):
     description: ClassVar[str]
     """What it is, for messages: 'a plain vision transformer'."""
     takes_prompts: ClassVar[bool] = False
-    """Whether every block sees one sequence of tokens (B, prefix + patches, width), which prompts can join."""
+    """Whether every block sees one sequence of tokens (B, prefix + patches, width): prompts can join it."""
     alternatives: ClassVar[str] = "LoRA, 'FullFineTuning' or no tuning"
     """What can tune it where prompts cannot."""
 

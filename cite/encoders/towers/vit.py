@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from cite.encoders.towers.conv_stem import ConvStem
+from cite.encoders.towers.ctranspath_stem import CTransPathStem
 from cite.encoders.towers.stages import STAGES, Stages
 
 if TYPE_CHECKING:
@@ -15,13 +17,13 @@ if TYPE_CHECKING:
 
     from cite.encoders.card import Card
 
-OWN_LAYERS = {'ConvStem': ConvStem}
+OWN_LAYERS = {'ConvStem': ConvStem, 'CTransPathStem': CTransPathStem}
 """Layers that cards name and timm does not have."""
 
 
 @STAGES.register
 class PlainViT(Stages):
-    """Any timm model with the stages of its `VisionTransformer`: registers, LayerScale, SwiGLU, sub-norms."""
+    """timm models with the stages of its `VisionTransformer`: registers, LayerScale, SwiGLU, sub-norms."""
 
     description = 'a plain vision transformer'
     takes_prompts = True
@@ -58,13 +60,19 @@ class PlainViT(Stages):
 def layers(kwargs: dict[str, Any]) -> dict[str, Any]:
     """Arguments of `timm.create_model`, with layers that are named by strings looked up.
 
-    timm looks up activations and norms itself, other layers it does not.
+    timm looks up activations and norms itself, other layers it does not. A norm may name its epsilon:
+    'LayerNorm@1e-12'.
     """
     import timm.layers
 
     def look_up(key: str, value: Any) -> Any:
-        if not isinstance(value, str) or key not in ('mlp_layer', 'embed_layer'):
+        if not isinstance(value, str):
             return value
-        return OWN_LAYERS.get(value) or getattr(timm.layers, value)
+        if key in ('mlp_layer', 'embed_layer'):
+            return OWN_LAYERS.get(value) or getattr(timm.layers, value)
+        if key == 'norm_layer' and '@' in value:
+            norm, _, eps = value.partition('@')
+            return partial(getattr(timm.layers, norm), eps=float(eps))
+        return value
 
     return {key: look_up(key, value) for key, value in kwargs.items()}

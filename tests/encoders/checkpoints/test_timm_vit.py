@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from cite.encoders.checkpoints import find_family, load_strict, timm_vit, to_timm
+from cite.errors import CheckpointError
 
 
-def test_classifier_is_dropped_only_without_a_head(tiny_vit):
+def test_leftovers_go_only_where_the_model_does_not_have_them(tiny_vit):
     state = tiny_vit(num_classes=7).state_dict()
     tower, classifier = tiny_vit(), tiny_vit(num_classes=7)
     assert find_family(state) is timm_vit
-    assert 'head.weight' not in to_timm(state, tower)
-    load_strict(tower, to_timm(state, tower), 'tower')
-    load_strict(classifier, to_timm(state, classifier), 'classifier')
+    left = ('head.*',)
+    assert 'head.weight' not in to_timm(state, tower, leftovers=left)
+    load_strict(tower, to_timm(state, tower, leftovers=left), 'tower')
+    load_strict(classifier, to_timm(state, classifier, leftovers=left), 'classifier')
+    with pytest.raises(CheckpointError, match=r'2 unexpected \(head\.bias, head\.weight\)'):
+        load_strict(tower, to_timm(state, tower), 'tower')
 
 
 def test_mae_training_file(tiny_vit):
@@ -23,7 +28,7 @@ def test_mae_training_file(tiny_vit):
         'decoder_blocks.0.norm1.weight': torch.zeros(8),
     }
     assert find_family(state) is timm_vit
-    load_strict(model, to_timm(state, model), 'MAE')
+    load_strict(model, to_timm(state, model, leftovers=('mask_token', 'decoder_*')), 'MAE')
 
 
 def test_registers_keep_their_place_when_the_grid_changes(tiny_vit):

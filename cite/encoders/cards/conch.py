@@ -1,0 +1,68 @@
+"""CONCH: version 1, images and texts, and the vision tower of version 1.5."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cite.encoders.card import IMAGENET, Card, Source
+from cite.encoders.pair_card import PairCard
+from cite.encoders.text_card import TextCard
+
+_ABOUT: dict[str, Any] = {
+    'licence': 'CC-BY-NC-ND-4.0',
+    'domain': 'pathology',
+    'gated': True,
+}
+_V1: dict[str, Any] = {
+    **_ABOUT,
+    'citation': 'Lu et al., Nat Med 2024, arXiv:2307.12914',
+    'source': Source('MahmoodLab/conch', ('pytorch_model.bin', 'model.safetensors')),
+}
+
+
+def _v1(name: str, feature: str, note: str) -> Card:
+    return Card(
+        name=name,
+        **_V1,
+        arch='vit_base_patch16_224',
+        tower='PooledViT',
+        feature=feature,  # type: ignore[arg-type]
+        feature_dim=512,
+        patch_size=16,
+        image_size=448,
+        mean=(0.48145466, 0.4578275, 0.40821073),
+        std=(0.26862954, 0.26130258, 0.27577711),
+        pos_interp='conch',
+        leftovers=('attn_pool_caption.*', 'ln_caption.*', 'head.*'),
+        note=note,
+    )
+
+
+CARDS = (
+    _v1('conch', 'pool', 'the pooled feature, for heads of your own'),
+    _v1('conch-clip', 'projection', 'the feature in the space of the texts, for zero-shot use'),
+    TextCard(name='conch', **_V1, encoder='CONCHTextEncoder', dim=512),
+    PairCard(
+        name='conch',
+        **_V1,
+        vision='conch-clip',
+        text='conch',
+    ),
+    Card(
+        name='conch-v1.5',
+        **_ABOUT,
+        citation='Ding et al., Nat Med 2025, arXiv:2411.19666',
+        source=Source('MahmoodLab/conchv1_5', ('pytorch_model_vision.bin',)),
+        arch='vit_large_patch16_224',
+        tower='PooledViT',
+        feature='pool',
+        feature_dim=768,
+        patch_size=16,
+        image_size=448,
+        **IMAGENET,
+        arch_kwargs={'init_values': 1.0, 'pool_bias': False},
+        interpolation='bilinear',
+        pos_interp='dino',
+        note='the patch encoder of TITAN; vision only',
+    ),
+)
