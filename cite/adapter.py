@@ -20,7 +20,9 @@ from typing import Any
 import torch
 
 from cite.atomic import write_bytes
+from cite.encoders.card import Published
 from cite.encoders.towers.tower import VisionTower
+from cite.encoders.zoo import find_card, find_text_card
 from cite.errors import CheckpointError
 from cite.precision import PRECISIONS
 
@@ -40,7 +42,7 @@ class AdapterInfo:
         preprocessing: Mean, std, image size, interpolation, resizing.
         precision: Of the frozen part in training and testing.
         anchors: Provenance of the text embeddings; {} without a text head.
-        training: Data, split hash, seed, iterations, versions.
+        training: Data, split hash, seed, iterations, versions, licences of the base models.
     """
 
     backbone: dict[str, Any]
@@ -78,7 +80,33 @@ def save_adapter(path: str | Path, state: Mapping[str, torch.Tensor], info: Adap
     from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    write_bytes(path, save(tensors, {KEY: json.dumps(asdict(info))}))
+    content = asdict(info)
+    content['training'].setdefault('licences', base_licences(info))
+    write_bytes(path, save(tensors, {KEY: json.dumps(content)}))
+
+
+def base_licences(info: AdapterInfo) -> dict[str, dict[str, str]]:
+    """'vision', and 'text' where there are anchors → name and licence of the weights below an adapter.
+
+    Those that the adapter states come first: a zoo may have other models when it is read than when it was
+    written.
+    """
+    stated: dict[str, dict[str, str]] | None = info.training.get('licences')
+    if stated is not None:
+        return stated
+    model = str(info.backbone['model'])
+    vision = find_card(model)
+    found = {'vision': _licence(vision.name if vision else model, vision)}
+    if info.anchors:
+        model = str(info.anchors.get('model', '?'))
+        text = find_text_card(model)
+        found['text'] = _licence(text.name if text else model, text)
+    return found
+
+
+def _licence(name: str, card: Published | None) -> dict[str, str]:
+    unknown = 'not known here, see the page of the model'
+    return {'name': name, 'licence': card.licence if card else unknown}
 
 
 def read_info(path: str | Path) -> AdapterInfo:

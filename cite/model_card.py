@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cite.adapter import AdapterInfo
+from cite.adapter import AdapterInfo, base_licences
+from cite.encoders.catalogue import licence_warnings
 from cite.encoders.zoo import get_card
 from cite.evaluation.table import markdown_table, markdown_text
 
@@ -19,6 +20,7 @@ def model_card(info: AdapterInfo, results: Mapping[str, Any] | None = None) -> s
     """
     card = get_card(info.backbone['model'])
     training = info.training
+    licences = base_licences(info)
     lines = [
         f'# Adapter of {_text(card.name)}: {_text(", ".join(info.classes))}',
         '',
@@ -26,7 +28,8 @@ def model_card(info: AdapterInfo, results: Mapping[str, Any] | None = None) -> s
         '',
         '## Base model',
         f'- {_text(card.name)}, {_text(card.citation)}; licence of its weights: '
-        f'{_text(card.licence)}. An adapter is used under the terms of its base model.',
+        f'{_text(licences["vision"]["licence"])}. An adapter is used under the terms of its base model.',
+        *_terms(licences),
         f'- Weights digest: {_code(info.tower_digest)}',
         *([f'- Note: {_text(card.note)}'] if card.note else []),
         '',
@@ -50,6 +53,22 @@ def model_card(info: AdapterInfo, results: Mapping[str, Any] | None = None) -> s
         lines += [f'On {_code(test.get("source", "?"))}:', '', markdown_table(dict(results))]
     versions = ', '.join(f'{k} {v}' for k, v in training.get('versions', {}).items())
     return '\n'.join([*lines, '', '## Versions', _text(versions), ''])
+
+
+def _terms(licences: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """The text encoder's licence, and in one line what the two forbid."""
+    lines = []
+    if 'text' in licences:
+        text = licences['text']
+        lines.append(
+            f'- Text encoder {_text(text["name"])}; licence of its weights: {_text(text["licence"])}'
+        )
+    forbids = [
+        f'{_text(one["name"])} is {" and ".join(warnings)}'
+        for one in licences.values()
+        if (warnings := licence_warnings(one['licence']))
+    ]
+    return [*lines, *([f'- **Terms: {"; ".join(forbids)}.**'] if forbids else [])]
 
 
 def _data_lines(data: Mapping[str, Any]) -> list[str]:

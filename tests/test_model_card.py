@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from small_adapter import TEXTS, build
 
+from cite.adapter import base_licences, read_info, save_adapter
 from cite.evaluation.metrics import evaluate
 from cite.evaluation.predictions import Predictions
 from cite.model_card import model_card
@@ -107,10 +108,42 @@ def test_names_cannot_change_the_page(info):
     assert r'a\|b' in card and r'\[link\]' in card and r'!\[image\]' in card
     assert r'\`code\` \*bold\*' in card
     assert "`a'b # c`" in card
-    assert len([line for line in card.splitlines() if line.startswith('- ')]) == 7
+    assert len([line for line in card.splitlines() if line.startswith('- ')]) == 8
 
     names = ['a|b', 'c\n# d', '<b>']
     table = model_card(dataclasses.replace(info, classes=names), results(names))
     rows = [line for line in table.splitlines() if line.startswith('|')]
     assert {line.replace(r'\|', '').count('|') for line in rows} == {4}
     assert len(rows) == 2 + 5 + 3 and '<b>' not in table
+
+
+def test_licences_of_vision_and_text_are_stated_with_what_they_forbid(info, tmp_path):
+    def carded(vision: str, text: str) -> list[str]:
+        other = dataclasses.replace(
+            info,
+            backbone={**info.backbone, 'model': vision},
+            anchors={'model': text, 'pooling': 'cls'},
+        )
+        return model_card(other).splitlines()
+
+    lines = carded('uni2-h', 'epfl-llm/meditron-7b')
+    assert any('uni2-h, Chen' in line and 'CC-BY-NC-ND-4.0' in line for line in lines)
+    assert any('Text encoder meditron-7b; licence of its weights: Llama 2' in line for line in lines)
+    assert '- **Terms: uni2-h is non-commercial and no derivatives.**' in lines
+    lines = carded('clip-vit-b16', 'pmc-llama-7b')
+    assert '- **Terms: pmc-llama-7b is non-commercial.**' in lines
+    assert not any('Terms' in line for line in carded('clip-vit-b16', 'biolinkbert-large'))
+    assert any('some-bert; licence of its weights: not known' in line for line in carded('uni', 'some-bert'))
+
+
+def test_an_adapter_keeps_the_licences_that_it_was_made_under(info, tmp_path):
+    save_adapter(tmp_path / 'a.safetensors', {}, info)
+    read = read_info(tmp_path / 'a.safetensors')
+    assert read.training['licences'] == {
+        'vision': {'name': 'random-vit-tiny', 'licence': base_licences(info)['vision']['licence']},
+        'text': {'name': 'some-bert', 'licence': 'not known here, see the page of the model'},
+    }
+    stated = {'vision': {'name': 'random-vit-tiny', 'licence': 'as it once was'}}
+    other = dataclasses.replace(info, training={**TRAINING, 'licences': stated})
+    save_adapter(tmp_path / 'b.safetensors', {}, other)
+    assert 'as it once was' in model_card(read_info(tmp_path / 'b.safetensors'))

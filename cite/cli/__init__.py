@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a verb; returns the exit code."""
     args = build_parser().parse_args(argv)
     try:
-        args.run(args)
+        code: int | None = args.run(args)  # doctor has one of its own
         sys.stdout.flush()  # a pipe that was closed is noticed here
     except KeyboardInterrupt:
         print(f'cite {args.verb}: interrupted', file=sys.stderr)
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f'cite {args.verb}: error: {one_line(error)}', file=sys.stderr)
         return 2
-    return 0
+    return code or 0
 
 
 def build_parser() -> Parser:

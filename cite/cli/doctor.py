@@ -1,26 +1,30 @@
-"""`cite doctor`: what this installation has, and what of it is known to go wrong."""
+"""`cite doctor`: what this installation has, what a config or a model needs, and what of it goes wrong."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from cite.cli.finding import Finding, failed, passed, warned
 from cite.cli.parsing import add_debug
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
-HELP = 'check the installation'
-EXAMPLE = 'cite doctor'
+HELP = 'check the installation, and what a config or a model of the zoo needs'
+EXAMPLE = 'cite doctor\n  cite doctor patchgastric/cite uni2-h'
 
 PACKAGES = (
     'torch', 'torchvision', 'mmengine', 'mmcv-lite', 'mmpretrain', 'openmim', 'transformers',
     'timm', 'peft', 'numpy', 'setuptools',
 )  # fmt: skip
+SPARE = ('openmim', 'setuptools')
+"""Without these, mim does not work; cite does."""
+INSTALL = "pip install -e '.[dev]' -c constraints.txt"
 
 PAIR = 'torch and torchvision must be of one release: install the pair of constraints.txt'
 MODULES = {
@@ -33,21 +37,40 @@ MODULES = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        'targets', nargs='*', metavar='CONFIG|NAME', help='a config, or names of models'
+    )
     add_debug(parser)
 
 
-def run(args: argparse.Namespace) -> None:
-    print(f'Python {sys.version.split()[0]}')
-    for package in PACKAGES:
-        print(f'{package:<14}{_version(package) or "missing"}')
+def run(args: argparse.Namespace) -> int:
+    """Prints the findings as they come; 1 if any of them fails."""
+    from cite.cli import doctor_models
+
+    checks = [doctor_models.check_for(target) for target in getattr(args, 'targets', ())]
+    counts = {'PASS': 0, 'WARN': 0, 'FAIL': 0}
+    for finding in _installation():
+        print(finding, flush=True)
+        counts[finding.level] += 1
+    broken = counts['FAIL'] and not _imports('torch')
+    for check in checks if not broken else ():
+        print()
+        for finding in check():
+            print(finding, flush=True)
+            counts[finding.level] += 1
+    print(f'\n{counts["PASS"]} passed, {counts["WARN"]} warnings, {counts["FAIL"]} failed')
+    return 1 if counts['FAIL'] else 0
+
+
+def _installation() -> Iterator[Finding]:
+    yield passed(f'Python {sys.version.split()[0]}')
+    yield from _packages()
     broken = _broken_modules()
-    warnings = [*_packages(), *broken.values()]
+    yield from broken.values()
     if not broken.keys() & {'torch', 'torchvision'}:  # cite's own modules need them
-        print(f'device        {_device()}')
-        warnings += _cache()
-    for warning in warnings:
-        print(f'warning: {warning}')
-    print(f'warnings: {len(warnings)}' if warnings else 'no known problem found')
+        from cite.cli import doctor_machine
+
+        yield from doctor_machine.findings()
 
 
 def _version(package: str) -> Version | None:
@@ -59,34 +82,36 @@ def _version(package: str) -> Version | None:
         return None
 
 
-def _packages() -> list[str]:
-    """Packages that are missing, or known not to go together."""
+def _packages() -> Iterator[Finding]:
+    """Packages that are there, missing, or known not to go together."""
     from packaging.version import Version
 
-    found = [
-        f"{package} is missing: pip install -e '.[dev]' -c constraints.txt"
-        for package in PACKAGES
-        if _version(package) is None
-    ]
+    for package in PACKAGES:
+        found = _version(package)
+        if found is not None:
+            yield passed(f'{package} {found}')
+        elif package in SPARE:
+            yield warned(f'{package} is missing', INSTALL)
+        else:
+            yield failed(f'{package} is missing', INSTALL)
     if _version('mmcv') and _version('mmcv-lite'):
-        found.append(
-            'mmcv and mmcv-lite overwrite each other: pip uninstall mmcv mmcv-lite, then '
-            'pip install mmcv-lite'
+        yield warned(
+            'mmcv and mmcv-lite overwrite each other',
+            'pip uninstall mmcv mmcv-lite, then pip install mmcv-lite',
         )
     transformers, setuptools = _version('transformers'), _version('setuptools')
     if _version('pycocotools') and transformers and transformers >= Version('4.57'):
-        found.append(
-            'with pycocotools and this transformers, import mmpretrain.models crashes: '
-            'pip uninstall pycocotools'
+        yield warned(
+            'with pycocotools and this transformers, import mmpretrain.models crashes',
+            'pip uninstall pycocotools',
         )
     if setuptools and setuptools >= Version('82'):
-        found.append(
-            "mim needs pkg_resources, gone from setuptools 82: pip install 'setuptools<82'"
+        yield warned(
+            'mim needs pkg_resources, gone from setuptools 82', "pip install 'setuptools<82'"
         )
-    return found
 
 
-def _broken_modules() -> dict[str, str]:
+def _broken_modules() -> dict[str, Finding]:
     """Module that is installed and cannot be imported → why, and what to do."""
     found = {}
     for module, mend in MODULES.items():
@@ -94,24 +119,15 @@ def _broken_modules() -> dict[str, str]:
             importlib.import_module(module)
         except Exception as error:  # a broken binary raises OSError, RuntimeError, ImportError
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            found[module] = f'import {module} fails ({reason}). {mend}'
+            found[module] = failed(f'import {module} fails ({reason})', mend)
     return found
 
 
-def _cache() -> list[str]:
-    from cite.paths import cache_dir
+def _imports(module: str) -> bool:
+    try:
+        importlib.import_module(module)
+    except Exception:
+        return False
+    return True
 
-    folder = next(f for f in (cache_dir(), *cache_dir().parents) if f.is_dir())
-    if os.access(folder, os.W_OK):
-        return []
-    return [f'{cache_dir()} cannot be written: set CITE_CACHE to another folder']
 
-
-def _device() -> str:
-    import torch
-
-    from cite.precision import settle_precision
-
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    name = torch.cuda.get_device_name() if device == 'cuda' else f'{os.cpu_count()} CPU cores'
-    return f'{name}, precision {settle_precision("auto", device)}'

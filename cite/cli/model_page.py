@@ -48,7 +48,7 @@ def _own(row: Published) -> Iterator[tuple[str, str]]:
         yield 'resizing', f'{_RESIZE[row.resize]}{margin}, {row.interpolation}'
         yield 'mean, std', f'{_numbers(row.mean)}, {_numbers(row.std)}'
         yield 'positions', f"resized as '{row.pos_interp}'"
-        yield 'magnification', f'{row.mpp:g} microns per pixel' if row.mpp else ''
+        yield 'pixel size', f'{row.mpp:g} microns, of its training images' if row.mpp else ''
         options = ', '.join(f'{key}={value!r}' for key, value in row.arch_kwargs.items())
         yield 'built as', f'{row.tower}, {row.arch}' + (f' ({options})' if options else '')
         yield 'leftovers', ', '.join(row.leftovers)
@@ -72,9 +72,10 @@ def _use(row: Published) -> Iterator[tuple[str, str]]:
         yield 'Python', f"cite.load_vision('{row.name}'), weights='<file>' for a local one"
         yield 'config', f'cite train CONFIG --cfg-options model.backbone.model={row.name}'
         if row.source:
-            yield '', 'model.backbone.weights=<file> for a local one'
+            yield '', 'and model.backbone.weights=<file> for a local one'
     elif isinstance(row, TextCard):
-        local = "model='<folder>'" if row.encoder == 'TextEncoder' else "weights='<file>'"
+        plain = row.encoder == 'TextEncoder'
+        local = "cite.load_text('<folder>')" if plain else "weights='<file>'"
         yield 'Python', f"cite.load_text('{row.name}'), {local} for a local one"
         yield 'config', f'cite train CONFIG --cfg-options model.head.text_encoder.model={row.name}'
     elif isinstance(row, PairCard):

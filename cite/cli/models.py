@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
         print('\n\n'.join(page(row) for row in exact))
         others = dict.fromkeys(row.name for row in found if row.name != exact[0].name)
         if others:
-            print(f'\nSee also: {", ".join(list(others)[:8])}')
+            print(f'\nSee also: {", ".join(list(others)[:4])}')
         return
     if not found:
         close = close_names(args.name) if args.name else []

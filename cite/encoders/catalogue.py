@@ -33,7 +33,7 @@ NO_LORA = frozenset({'ConvNet', 'AnyModel'})
 
 LICENCE_WARNINGS = (
     (('-nc', 'non-commercial', 'research only', 'research use'), 'non-commercial'),
-    (('-nd',), 'no derivatives'),
+    (('-nd', 'no derivatives'), 'no derivatives'),
 )
 
 
@@ -149,7 +149,7 @@ def how_to_get(row: Published) -> list[str]:
         lines.append(f'on no hub, {source.how.rstrip(".")}')
         if row.gated:
             lines.append('access is granted by its publisher')
-    lines.append(f'or a local file or folder, see below; or in the folder $CITE_WEIGHTS, as {_placed(row)}')
+    lines.append(f'or a local one, see below; or in the folder that $CITE_WEIGHTS names, as {_placed(row)}')
     return lines
 
 

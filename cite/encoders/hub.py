@@ -16,9 +16,9 @@ TIMEOUT = 5.0  # seconds for the hub's first answer; a download itself may take 
 def fetch(source: Source) -> Path:
     """The local path of a hub file, downloaded if it is not in the hub's cache yet.
 
-    An index of shards brings the files that it lists, which then lie beside it. A cached file is used
-    without asking the hub, so that a study keeps its weights and works offline. `HF_HUB_OFFLINE`,
-    `HF_HOME` and `HF_TOKEN` work as everywhere.
+    Where weights are in several files, the index that lists them is returned; they lie beside it. A
+    cached file is used without asking the hub, so that a study keeps its weights and works offline.
+    `HF_HUB_OFFLINE`, `HF_HOME` and `HF_TOKEN` work as everywhere.
 
     Raises:
         ModelError: On no hub, offline, no access, or no such repository, revision or file.
@@ -38,13 +38,17 @@ def fetch(source: Source) -> Path:
                 hf_hub_download(repo, f'{folder}/{shard}'.lstrip('/'), revision=revision, **options)
         return path
 
+    whole_or_sharded = (
+        *source.filenames,
+        *(f'{name}{INDEX}' for name in source.filenames if name.endswith(('.safetensors', '.bin'))),
+    )
     try:
-        for filename in source.filenames:
+        for filename in whole_or_sharded:
             try:
                 return whole(filename, local_files_only=True)
             except LocalEntryNotFoundError:
                 continue
-        for filename in source.filenames:
+        for filename in whole_or_sharded:
             try:
                 ask(repo, filename, revision)
             except EntryNotFoundError:
@@ -54,7 +58,7 @@ def fetch(source: Source) -> Path:
         raise
     except Exception as error:
         # the client raises its own, httpx's, requests' or the system's errors, by version
-        raise ModelError(_explain(source, error)) from error
+        raise ModelError(explain(source, error)) from error
     raise ModelError(
         f'hub repository {repo} (revision {revision}) has none of {", ".join(source.filenames)}. '
         'Pass the weights as a local file: weights=<path>'
@@ -78,7 +82,7 @@ def commit_of(path: Path) -> str | None:
     return next(hashes, None)
 
 
-def _explain(source: Source, error: Exception) -> str:
+def explain(source: Source, error: Exception) -> str:
     from huggingface_hub.errors import (
         GatedRepoError,
         HFValidationError,

@@ -171,8 +171,14 @@ def _load(path: Path, head: bytes) -> Any:
 
 
 def _load_torch(path: Path, mmap: bool) -> Any:
-    with torch.serialization.safe_globals([(_Ignored, name) for name in _BESIDE_WEIGHTS]):
-        return torch.load(path, map_location='cpu', weights_only=True, mmap=mmap)
+    # other libraries allow names of their own in this process, whole NumPy arrays among them
+    others = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    try:
+        with torch.serialization.safe_globals([(_Ignored, name) for name in _BESIDE_WEIGHTS]):
+            return torch.load(path, map_location='cpu', weights_only=True, mmap=mmap)
+    finally:
+        torch.serialization.add_safe_globals(others)
 
 
 def _load_arrays(path: Path) -> dict[str, Tensor]:

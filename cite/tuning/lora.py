@@ -115,7 +115,9 @@ class LoRA(Tuning):
         )
         inject_adapter_in_model(config, tower.trunk)
         for name, parameter in tower.trunk.named_parameters():
-            if '.lora_' in name:  # trained weights are float32, also beside a half-precision model's
+            if (
+                '.lora_' in name
+            ):  # trained weights are float32, also beside a half-precision model's
                 parameter.data = parameter.data.float()
 
     @property

@@ -74,7 +74,7 @@ def test_an_index_in_the_hubs_cache_needs_its_files(tmp_path, monkeypatch):
     (repo / 'refs').mkdir(parents=True)
     (repo / 'refs' / 'main').write_text('a' * 40)
     index = write(repo / 'snapshots' / ('a' * 40), WHOLE)
-    source = Source('someone/model', ('model.safetensors', index.name))
+    source = Source('someone/model')
     assert fetch(source) == index
     asked = []
 

@@ -61,10 +61,15 @@ def test_names_of_the_numpy_before_2(tmp_path, monkeypatch):
     assert same(read_state(tmp_path / 'w.pth'))
 
 
-def test_only_while_a_file_is_read_are_other_names_allowed(tmp_path):
-    torch.save({'model': STATE, 'args': argparse.Namespace()}, tmp_path / 'w.pth')
-    read_state(tmp_path / 'w.pth')
-    assert torch.serialization.get_safe_globals() == []
+def test_what_other_libraries_allow_is_neither_used_nor_lost(tmp_path):
+    with torch.serialization.safe_globals([Path.touch, np.dtype, (Path, 'pathlib.PosixPath')]):
+        before = set(torch.serialization.get_safe_globals())
+        torch.save({'model': STATE, 'lr': np.float64(1)}, tmp_path / 'w.pth')
+        assert same(read_state(tmp_path / 'w.pth'))
+        torch.save({'model': STATE, 'folder': Path('runs')}, tmp_path / 'w.pth')
+        with pytest.raises(CheckpointError, match=r'besides tensors \(pathlib'):
+            read_state(tmp_path / 'w.pth')
+        assert set(torch.serialization.get_safe_globals()) == before
 
 
 class Foreign:
@@ -110,9 +115,17 @@ def test_not_weights(tmp_path, content, message):
 
 
 def test_zip_of_something_else(tmp_path):
-    with zipfile.ZipFile(tmp_path / 'w.npz', 'w') as archive:
-        archive.writestr('embedding/kernel.npy', b'')
+    with zipfile.ZipFile(tmp_path / 'w.zip', 'w') as archive:
+        archive.writestr('medclip/readme.txt', b'')
     with pytest.raises(CheckpointError, match='zip archive without PyTorch weights'):
+        read_state(tmp_path / 'w.zip')
+
+
+def test_numpy_archive(tmp_path):
+    np.savez(tmp_path / 'w.npz', **{k: v.numpy() for k, v in STATE.items()}, note=np.array('x'))
+    assert same(read_state(tmp_path / 'w.npz'))
+    np.savez(tmp_path / 'w.npz', a=np.zeros(2), b=np.array([Foreign()], dtype=object))
+    with pytest.raises(CheckpointError, match='damaged'):
         read_state(tmp_path / 'w.npz')
 
 

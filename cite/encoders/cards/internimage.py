@@ -1,4 +1,4 @@
-"""InternImage (INTERN-2.5): convolutional backbones from ImageNet."""
+"""InternImage (INTERN-2.5): convolutional backbones, T, S and B from ImageNet-1k, L from ImageNet-22k."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def _internimage(
         source=Source('OpenGVLab/InternImage', (f'internimage_{size}_{data}.pth',)),
         arch_kwargs={'channels': channels, 'depths': depths, **arch},
         leftovers=('head.*',),
+        note=f'of ImageNet-{data.partition("_")[0]}',
     )
 
 

@@ -77,8 +77,8 @@ class TextEncoder(FrozenTextEncoder):
         self.precision = precision
         self.leftovers = tuple(leftovers)
         self._card = card
-        # what comes with the library is called by its name, wherever that is installed
-        self._called = (card.hub or (model if card.folder else None)) if card else None
+        # a model of the zoo is called the same wherever its files lie
+        self._called = (card.hub or card.name) if card else None
         self._loaded: HFModel | None = None
         self._settled: dict[str, str] = {}
 

@@ -46,7 +46,7 @@ class MedCLIPBert(nn.Module):
             output_hidden_states=True,
         )
         hidden = output.hidden_states
-        output.last_hidden_state = self.projection_head((hidden[0] + hidden[2] + hidden[-1]) / 3)
+        output.last_hidden_state = self.projection_head((hidden[1] + hidden[2] + hidden[-1]) / 3)
         return output
 
 

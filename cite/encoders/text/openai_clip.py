@@ -103,5 +103,6 @@ def _from_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 out[f'{before}.self_attn.{letter}_proj.{kind}'] = part.clone()
         else:
             # CLIP multiplies by its projection from the right
-            out[name] = value.T.contiguous() if name == 'text_projection.weight' else value
+            turned = name == 'text_projection.weight' and value.ndim == 2
+            out[name] = value.T.contiguous() if turned else value
     return out

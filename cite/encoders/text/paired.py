@@ -103,7 +103,7 @@ class PairedTextEncoder(FrozenTextEncoder):
     def _load(self) -> tuple[Any, Any, float]:
         """Tokenizer, model, logarithm of the scale."""
         if self._loaded is None:
-            found = resolve_weights(self._published(), self.weights)
+            found = resolve_weights(self._published(), self._local())
             tokenizer = self._load_tokenizer(found.path if found.origin == 'local' else None)
             self._loaded = tokenizer, *self._read(found.path)
         return self._loaded
@@ -117,11 +117,19 @@ class PairedTextEncoder(FrozenTextEncoder):
             row = replace(row, source=replace(row.source, revision=self.revision))
         return row
 
+    def _local(self) -> Path | None:
+        """The file or folder that the caller named, if any."""
+        named = Path(self.model).expanduser()
+        return (
+            named if self.weights is None and self.card is None and named.exists() else self.weights
+        )
+
     def _at_hand(self) -> Path | None:
         """The weights file, if it is on this machine."""
-        if self.weights is not None:
+        local = self._local()
+        if local is not None:
             try:
-                return resolve_weights(self._published(), self.weights).path
+                return resolve_weights(self._published(), local).path
             except ModelError:
                 return None
         row = self._published()

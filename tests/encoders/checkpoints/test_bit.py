@@ -94,13 +94,17 @@ def test_scales_and_shifts_may_be_stored_as_maps():
 
 def test_names_without_a_root_block_are_refused_with_the_first_of_them():
     names = [f'variables/{i}' for i in range(7)]
-    with pytest.raises(CheckpointError, match='variables/0, .*variables/4 and 2 more'):
+    with pytest.raises(CheckpointError, match=r'variables/0, .*variables/4 and 2 more'):
         find_prefix(names)
     with pytest.raises(CheckpointError, match="2 BiT networks, under 'a/', 'b/'"):
         find_prefix([f'a/{ROOT}', f'b/{ROOT}'])
-    with pytest.raises(CheckpointError, match=r"starts with 'x/root_block/'; the first are resnet/"):
+    with pytest.raises(
+        CheckpointError, match=r"starts with 'x/root_block/'; the first are resnet/"
+    ):
         from_tensorflow({f'resnet/{ROOT}': torch.zeros(1)}, prefix='x/')
-    with pytest.raises(CheckpointError, match=r'both stand for stages\.0\.blocks\.0\.conv1\.weight'):
+    with pytest.raises(
+        CheckpointError, match=r'both stand for stages\.0\.blocks\.0\.conv1\.weight'
+    ):
         from_tensorflow(
             {
                 ROOT: torch.zeros(7, 7, 3, 8),
@@ -113,10 +117,15 @@ def test_names_without_a_root_block_are_refused_with_the_first_of_them():
 @pytest.mark.parametrize(
     ('change', 'named'),
     [
-        (lambda s: s.pop('resnet/block3/unit02/b/group_norm/beta'), r'stages\.2\.blocks\.1\.norm2\.bias'),
+        (
+            lambda s: s.pop('resnet/block3/unit02/b/group_norm/beta'),
+            r'stages\.2\.blocks\.1\.norm2\.bias',
+        ),
         (lambda s: s.update({'resnet/block9/surprise': torch.zeros(2)}), 'resnet/block9/surprise'),
         (
-            lambda s: s.update({'resnet/block1/unit01/c/proj/standardized_conv2d/kernel': torch.zeros(2)}),
+            lambda s: s.update(
+                {'resnet/block1/unit01/c/proj/standardized_conv2d/kernel': torch.zeros(2)}
+            ),
             'unit01/c/proj',
         ),
         (
@@ -133,7 +142,9 @@ def test_what_does_not_fit_is_refused_by_name(change, named):
         load_strict(model, to_timm(state, model), 'bit')
 
 
-@pytest.mark.parametrize(('net', 'arch'), [('50x1', 'resnetv2_50x1_bit'), ('152x2', 'resnetv2_152x2_bit')])
+@pytest.mark.parametrize(
+    ('net', 'arch'), [('50x1', 'resnetv2_50x1_bit'), ('152x2', 'resnetv2_152x2_bit')]
+)
 def test_the_published_sizes_have_these_very_names(net, arch):
     with torch.device('meta'):
         model = timm.create_model(arch, num_classes=0)

@@ -76,8 +76,10 @@ def test_long_and_empty_texts(clip):
 
 
 def test_a_tower_that_is_missing_or_incomplete_is_refused(clip, tmp_path):
-    with pytest.raises(ModelError, match='neither a folder nor in the hub cache'):
+    with pytest.raises(ModelError, match=r'weights of clip-vit-b16: .*weights=<its path>'):
         CLIPTextEncoder('clip-vit-b16').encode_text(TEXTS)
+    with pytest.raises(ModelError, match='neither a folder nor in the hub cache'):
+        CLIPTextEncoder('owner/no-clip').encode_text(TEXTS)
     weights = Path(shutil.copytree(clip, tmp_path / 'part')) / 'model.safetensors'
     state = load_file(weights)
     del state['text_projection.weight']
@@ -96,3 +98,84 @@ def test_weights_that_are_no_text_tower_of_openai_are_refused(shape):
 
 def test_zoo_names_find_the_text_half_of_the_pair():
     assert CLIPTextEncoder('clip-vit-b16').source == 'openai/clip-vit-base-patch16'
+
+
+# Files
+
+
+def openai_state(width: int = 64, words: int = 514, layers: int = 2):
+    """A text tower in OpenAI's names with as many words as the tokenizer, random weights."""
+    shapes = {
+        'token_embedding.weight': (words, width),
+        'positional_embedding': (24, width),
+        'ln_final.weight': (width,),
+        'ln_final.bias': (width,),
+        'text_projection': (width, 12),
+    }
+    for layer in range(layers):
+        for name, shape in {
+            'ln_1.weight': (width,),
+            'ln_1.bias': (width,),
+            'ln_2.weight': (width,),
+            'ln_2.bias': (width,),
+            'attn.in_proj_weight': (3 * width, width),
+            'attn.in_proj_bias': (3 * width,),
+            'attn.out_proj.weight': (width, width),
+            'attn.out_proj.bias': (width,),
+            'mlp.c_fc.weight': (4 * width, width),
+            'mlp.c_fc.bias': (4 * width,),
+            'mlp.c_proj.weight': (width, 4 * width),
+            'mlp.c_proj.bias': (width,),
+        }.items():
+            shapes[f'transformer.resblocks.{layer}.{name}'] = shape
+    generator = torch.Generator().manual_seed(0)
+    state = {k: 0.2 * torch.randn(shape, generator=generator) for k, shape in shapes.items()}
+    return state | {'logit_scale': torch.tensor(3.25)}
+
+
+def test_padding_is_never_seen_whichever_token_it_is(clip, tmp_path):
+    """OpenAI pads with 0, transformers with the end of the text."""
+    torch.save(openai_state(), tmp_path / 'clip.pt')
+    tower = CLIPTextEncoder(str(clip), weights=tmp_path / 'clip.pt').tower()
+    tokens = tower.tokenize(TEXTS)
+    kept = tokens['attention_mask'].bool()
+    assert not kept.all()
+    zeros = {**tokens, 'input_ids': tokens['input_ids'] * kept}
+    unmasked = {**zeros, 'attention_mask': torch.ones_like(tokens['attention_mask'])}
+    expected = torch.cat([tower(tower.tokenize([text])) for text in TEXTS])
+    for given in (tokens, zeros, unmasked):
+        torch.testing.assert_close(tower(given), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_end_of_a_text_stays_when_it_is_cut(clip, tmp_path):
+    torch.save(openai_state(), tmp_path / 'clip.pt')
+    tower = CLIPTextEncoder(str(clip), weights=tmp_path / 'clip.pt').tower()
+    cut = tower.tokenize(['g' * 100], truncate=True)['input_ids'][0]
+    assert len(cut) == 24 and cut[-1] == cut.max() == tower.tokenizer.eos_token_id
+
+
+def test_a_folder_with_a_tokenizer_needs_no_hub(clip, tmp_path):
+    folder = tmp_path / 'clip'
+    shutil.copytree(clip, folder)
+    (folder / 'model.safetensors').unlink()
+    torch.save(openai_state(), folder / 'open_clip_pytorch_model.bin')
+    one = CLIPTextEncoder('laion-clip-vit-b16', weights=folder)
+    other = CLIPTextEncoder('plip', weights=folder / 'open_clip_pytorch_model.bin')
+    third = CLIPTextEncoder(str(folder), activation='gelu')
+    assert one.activation == 'gelu' and other.activation == 'quick_gelu'
+    assert torch.equal(one.encode_text(TEXTS), third.encode_text(TEXTS))
+    assert not torch.allclose(one.encode_text(TEXTS), other.encode_text(TEXTS), atol=1e-3)
+    assert one.fingerprint() == other.fingerprint() and len(one.fingerprint()) == 64
+    assert one.settings() != other.settings()
+
+
+def test_an_unknown_activation_is_refused():
+    with pytest.raises(ConfigError, match='activation must be one of quick_gelu, gelu'):
+        CLIPTextEncoder('plip', activation='relu')
+
+
+@pytest.mark.parametrize(('width', 'heads'), [(64, 1), (512, 8), (1024, 16)])
+def test_a_head_is_64_wide(width, heads):
+    tower, scale = text_tower(openai_state(width, words=4, layers=1), 'file', 'gelu')
+    assert tower.config.num_attention_heads == heads
+    assert tower.config.hidden_act == 'gelu' and scale == 3.25

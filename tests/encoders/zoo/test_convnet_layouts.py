@@ -82,9 +82,7 @@ def test_remedis_loads_from_every_kind_of_file(suffix, tmp_path, monkeypatch):
 
         save_file(expected.state_dict(), path)
     tower = load_vision('remedis-path-50x1', weights=path)
-    torch.testing.assert_close(
-        tower(images()), expected(images() * 2 - 1), rtol=1e-5, atol=1e-6
-    )
+    torch.testing.assert_close(tower(images()), expected(images() * 2 - 1), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.slow
@@ -102,8 +100,8 @@ def test_remedis_at_full_size(tmp_path):
 
 
 def test_remedis_says_where_its_weights_are():
-    with pytest.raises(ModelError, match=r'path-152x2-remedis-m.*physionet\.org.*convert_remedis'):
-        load_vision('remedis-path-152x2')
+    with pytest.raises(ModelError, match=r'path-50x1-remedis-m.*physionet\.org.*convert_remedis'):
+        load_vision('remedis-path-50x1')
 
 
 TORCHVISION = {'resnet50-in1k': 'resnet50', 'densenet121': 'densenet121'}

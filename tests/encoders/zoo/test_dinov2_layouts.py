@@ -14,6 +14,7 @@ from published import (
     feature,
     normalised,
     random_images,
+    short,
     shorten,
     small_enough,
     write,
@@ -69,7 +70,7 @@ def test_full_size_fits_and_damage_is_refused(name):
 
 @pytest.mark.parametrize('name', LAYOUTS)
 def test_same_feature_as_the_paper(name, tmp_path, monkeypatch):
-    check(name, 2, tmp_path, monkeypatch)
+    check(name, short(name), tmp_path, monkeypatch)
 
 
 @pytest.mark.slow

@@ -86,7 +86,7 @@ def test_pair(file, state):
     )
     texts = torch.from_numpy(pair.encode_text(TEXTS))
     assert torch.allclose(texts, normalize(text_vectors(state, TEXTS), dim=-1), atol=1e-6)
-    assert float(pair.scale) == pytest.approx(math.exp(float(state['logit_scale'])))
+    assert float(pair.scale.detach()) == pytest.approx(math.exp(float(state['logit_scale'])))
 
 
 def test_full_size():
@@ -97,8 +97,4 @@ def test_refusals_of_the_text_half(file, state, tmp_path):
     def load(damaged: dict[str, Tensor]) -> None:
         load_text('keep', weights=write(tmp_path, 'keep', damaged)).encode_text(TEXTS)
 
-    def number_first(key: str) -> bool:
-        return key.startswith('text.encoder.')
-
-    ordered = dict(sorted(state.items(), key=lambda item: not number_first(item[0])))
-    check_refusals(load, ordered)
+    check_refusals(load, dict(sorted(state.items(), key=lambda item: 'text.' not in item[0])))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 
 import pytest
 import torch
@@ -54,10 +53,10 @@ def by_cites_tool(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def mmpretrain_feature(kind: str, width: int, heads: int, state: dict[str, Tensor], images: Tensor):
     """The class token of mmpretrain's model with that state dict, prefix 'backbone.'."""
-    backbones = pytest.importorskip('mmpretrain.models.backbones')
+    models = pytest.importorskip('mmpretrain.models')
     depth = sum(key.endswith('.attn.qkv.weight') for key in state)
     arch = {'embed_dims': width, 'num_heads': heads, 'num_layers': depth}
-    model = getattr(backbones, kind)(arch={**arch, 'feedforward_channels': 4 * width}, patch_size=16)
+    model = getattr(models, kind)(arch={**arch, 'feedforward_channels': 4 * width}, patch_size=16)
     model.load_state_dict({k.removeprefix('backbone.'): v for k, v in state.items()})
     # its backbones return None from eval()
     nn.Module.train(model, False)
@@ -124,9 +123,8 @@ def test_the_number_of_heads_shows_in_no_shape_but_in_the_feature(tmp_path, monk
 
 
 def test_what_mmpretrain_calls_small_is_not_small():
-    if 'mmpretrain' not in sys.modules:
-        pytest.importorskip('mmpretrain')
-    from mmpretrain.models.backbones import MoCoV3ViT, VisionTransformer
+    pytest.importorskip('mmpretrain')
+    from mmpretrain.models import MoCoV3ViT, VisionTransformer
 
     def sizes(kind: type, arch: str) -> tuple[int, int, int]:
         zoo = kind.arch_zoo

@@ -116,4 +116,4 @@ def test_refusals_of_the_text_half(state):
         musk_text(damaged, 'musk')
 
     ordered = dict(sorted(state.items(), key=lambda item: '.B.' not in item[0]))
-    check_refusals(load, {k: v for k, v in ordered.items() if 'positions' not in k} | state, 'fc1')
+    check_refusals(load, ordered, 'qkv')

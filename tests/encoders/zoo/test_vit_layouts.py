@@ -15,6 +15,7 @@ from published import (
     feature,
     normalised,
     random_images,
+    short,
     shorten,
     small_enough,
     write,
@@ -162,7 +163,7 @@ def test_full_size_fits_and_damage_is_refused(name):
 
 @pytest.mark.parametrize('name', LAYOUTS)
 def test_same_feature_as_the_authors_model(name, tmp_path, monkeypatch):
-    check(name, 2, tmp_path, monkeypatch)
+    check(name, short(name), tmp_path, monkeypatch)
 
 
 @pytest.mark.slow
