@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +80,12 @@ def save_adapter(path: str | Path, state: Mapping[str, torch.Tensor], info: Adap
     from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    content = asdict(info)
-    content['training'].setdefault('licences', base_licences(info))
-    write_bytes(path, save(tensors, {KEY: json.dumps(content)}))
+    write_bytes(path, save(tensors, {KEY: json.dumps(asdict(info))}))
+
+
+def with_licences(info: AdapterInfo) -> AdapterInfo:
+    """The same, with the licences of its base models among what it says of its training."""
+    return replace(info, training={**info.training, 'licences': base_licences(info)})
 
 
 def base_licences(info: AdapterInfo) -> dict[str, dict[str, str]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_adapter import TEXTS, build
 
-from cite.adapter import base_licences, read_info, save_adapter
+from cite.adapter import base_licences, read_info, save_adapter, with_licences
 from cite.evaluation.metrics import evaluate
 from cite.evaluation.predictions import Predictions
 from cite.model_card import model_card
@@ -128,16 +128,21 @@ def test_licences_of_vision_and_text_are_stated_with_what_they_forbid(info, tmp_
 
     lines = carded('uni2-h', 'epfl-llm/meditron-7b')
     assert any('uni2-h, Chen' in line and 'CC-BY-NC-ND-4.0' in line for line in lines)
-    assert any('Text encoder meditron-7b; licence of its weights: Llama 2' in line for line in lines)
+    assert any(
+        'Text encoder meditron-7b; licence of its weights: Llama 2' in line for line in lines
+    )
     assert '- **Terms: uni2-h is non-commercial and no derivatives.**' in lines
     lines = carded('clip-vit-b16', 'pmc-llama-7b')
     assert '- **Terms: pmc-llama-7b is non-commercial.**' in lines
     assert not any('Terms' in line for line in carded('clip-vit-b16', 'biolinkbert-large'))
-    assert any('some-bert; licence of its weights: not known' in line for line in carded('uni', 'some-bert'))
+    assert any(
+        'some-bert; licence of its weights: not known' in line
+        for line in carded('uni', 'some-bert')
+    )
 
 
 def test_an_adapter_keeps_the_licences_that_it_was_made_under(info, tmp_path):
-    save_adapter(tmp_path / 'a.safetensors', {}, info)
+    save_adapter(tmp_path / 'a.safetensors', {}, with_licences(info))
     read = read_info(tmp_path / 'a.safetensors')
     assert read.training['licences'] == {
         'vision': {'name': 'random-vit-tiny', 'licence': base_licences(info)['vision']['licence']},
@@ -145,5 +150,5 @@ def test_an_adapter_keeps_the_licences_that_it_was_made_under(info, tmp_path):
     }
     stated = {'vision': {'name': 'random-vit-tiny', 'licence': 'as it once was'}}
     other = dataclasses.replace(info, training={**TRAINING, 'licences': stated})
-    save_adapter(tmp_path / 'b.safetensors', {}, other)
+    save_adapter(tmp_path / 'b.safetensors', {}, with_licences(other))
     assert 'as it once was' in model_card(read_info(tmp_path / 'b.safetensors'))

@@ -1,7 +1,7 @@
 """Writes docs/models.md: the model zoo as three tables, from its rows.
 
-    python tools/model_table.py          writes the page
-    python tools/model_table.py --check  says whether it is stale, and ends with 1 if it is
+python tools/model_table.py          writes the page
+python tools/model_table.py --check  says whether it is stale, and ends with 1 if it is
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ cite train patchgastric/cite --cfg-options model.backbone.model=uni2-h
 cite train patchgastric/cite --cfg-options model.head.text_encoder.model=pubmedbert-base
 ```
 
-**Getting the weights.** Models on the Hugging Face hub are fetched at first use and then come from its cache.
-Gated ones (*) ask you to accept their terms on their page first; then run `hf auth login`. Files that are on no
-hub are fetched by hand: pass their path (`weights=…`), or put them into one folder, name it by
-`CITE_WEIGHTS`, and call a file by the model's name (`uni.safetensors`, `uni.pth`, or a folder `uni/`) or leave it
-as its authors call it. `cite doctor NAME` says what is missing.
+**Getting the weights.** Models on the Hugging Face hub are fetched at first use and then come from its
+cache. Gated ones (*) ask you to accept their terms on their page first; then run `hf auth login`. Files
+that are on no hub are fetched by hand: pass their path (`weights=…`), or put them into one folder, name it
+by `CITE_WEIGHTS`, and call a file by the model's name (`uni.safetensors`, `uni.pth`, or a folder `uni/`)
+or leave it as its authors call it. `cite doctor NAME` says what is missing.
 
-**Strictness.** Official files load as they are, in the layouts that their authors publish. A weight that is
-missing, unknown or of another shape is an error, not a line in a log.
+**Strictness.** Official files load as they are, in the layouts that their authors publish. A weight that
+is missing, unknown or of another shape is an error, not a line in a log.
 
 **Licences** are those of the weights as their authors state them, in short; the page of a model has the
 wording. Adapters are used under the terms of both base models, vision and text.
@@ -109,7 +109,9 @@ def _text(row: TextCard) -> tuple[str, ...]:
 
 def _pair(row: PairCard) -> tuple[str, ...]:
     halves = dict.fromkeys((row.vision, row.text))
-    return ' + '.join(f'`{name}`' for name in halves), '<br>'.join(map(markdown_text, row.templates))
+    return ' + '.join(f'`{name}`' for name in halves), '<br>'.join(
+        map(markdown_text, row.templates)
+    )
 
 
 def _end(row: Published) -> tuple[str, ...]:

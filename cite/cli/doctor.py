@@ -129,5 +129,3 @@ def _imports(module: str) -> bool:
     except Exception:
         return False
     return True
-
-

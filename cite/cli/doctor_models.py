@@ -110,9 +110,7 @@ def check_text(spec: Mapping[str, Any]) -> Iterator[Finding]:
                 'see `cite models --kind text`',
             )
             return
-        card = TextCard(
-            name=name, licence='see its page', citation='', dim=0, source=Source(name)
-        )
+        card = TextCard(name=name, licence='see its page', citation='', dim=0, source=Source(name))
         yield _licence('text', card)
     yield _weights(card, spec.get('weights'))
 
@@ -122,7 +120,8 @@ def _licence(side: str, card: Any) -> Finding:
 
     forbids = licence_warnings(card.licence)
     return passed(
-        f'{side} {card.name}: licence {card.licence}' + (f' ({", ".join(forbids)})' if forbids else '')
+        f'{side} {card.name}: licence {card.licence}'
+        + (f' ({", ".join(forbids)})' if forbids else '')
     )
 
 
@@ -152,6 +151,11 @@ def _data(cfg: Any) -> Iterator[Finding]:
                 continue
             seen.add(root / value)
             name = f'data {root / value} ({loader.removesuffix("_dataloader")})'
-            yield passed(name) if there else failed(
-                f'{name} is not there', f'prepare it, or set {loader}.dataset.{key} or data_root'
+            yield (
+                passed(name)
+                if there
+                else failed(
+                    f'{name} is not there',
+                    f'prepare it, or set {loader}.dataset.{key} or data_root',
+                )
             )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import Any
 
 from cite.cli.parsing import add_debug
 from cite.errors import ConfigError
 
-HELP = 'list the vision backbones, text encoders and pairs that have a short name, or show one of them'
+HELP = (
+    'list the vision backbones, text encoders and pairs that have a short name, or show one of them'
+)
 EXAMPLE = 'cite models --domain pathology --open\n  cite models uni2-h'
 
 OTHERS = (
@@ -20,7 +24,10 @@ NARROW = 22  # of a licence; the card has it whole
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        'name', nargs='?', default='', help='a short name shows its card; other text is searched for'
+        'name',
+        nargs='?',
+        default='',
+        help='a short name shows its card; other text is searched for',
     )
     parser.add_argument('--kind', choices=KINDS, help='only vision, only text, only pairs')
     parser.add_argument('--domain', help='what it learned from: pathology, general, biomedical, …')
@@ -54,8 +61,10 @@ def run(args: argparse.Namespace) -> None:
     if not found:
         close = close_names(args.name) if args.name else []
         hint = f'did you mean {" or ".join(close)}?' if close else '`cite models` lists them all'
-        filters = ' with these filters' if any(v not in (None, False) for v in rest.values()) else ''
-        raise ConfigError(f'no model of the zoo has {args.name!r} in its name{filters}; {hint}')
+        filters = (
+            ' with these filters' if any(v not in (None, False) for v in rest.values()) else ''
+        )
+        raise ConfigError(f'no short name has {args.name!r} in it{filters}; {hint}')
     for kind in KINDS:
         rows = [row for row in found if isinstance(row, ROWS[kind])]
         if rows:
@@ -64,12 +73,12 @@ def run(args: argparse.Namespace) -> None:
     print(OTHERS)
 
 
-def table(kind: str, rows: list) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:  # type: ignore[type-arg]
+def table(kind: str, rows: Sequence[Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Heading and lines of the table of one kind."""
     from cite.encoders.catalogue import availability, tuned_by
     from cite.encoders.zoo import CARDS, TEXT_CARDS
 
-    def common(row):  # type: ignore[no-untyped-def]
+    def common(row: Any) -> tuple[str, ...]:
         get = availability(row) + ('*' if row.gated else '')
         licence = row.licence if len(row.licence) <= NARROW else row.licence[: NARROW - 1] + '…'
         return row.domain, get, licence, ', '.join(tuned_by(row))

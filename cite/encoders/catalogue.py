@@ -149,7 +149,9 @@ def how_to_get(row: Published) -> list[str]:
         lines.append(f'on no hub, {source.how.rstrip(".")}')
         if row.gated:
             lines.append('access is granted by its publisher')
-    lines.append(f'or a local one, see below; or in the folder that $CITE_WEIGHTS names, as {_placed(row)}')
+    lines.append(
+        f'or a local one, see below; or in the folder that $CITE_WEIGHTS names, as {_placed(row)}'
+    )
     return lines
 
 
@@ -158,5 +160,7 @@ def _placed(row: Published) -> str:
     if isinstance(row, TextCard) and row.encoder == 'TextEncoder':
         return f'{row.name}/ (config.json, weights, tokenizer)'
     file = source.filenames[0] if source else ''
-    suffix = next((s for s in ('.pth.tar', '.pth', '.pt', '.bin') if file.endswith(s)), '.safetensors')
+    suffix = next(
+        (s for s in ('.pth.tar', '.pth', '.pt', '.bin') if file.endswith(s)), '.safetensors'
+    )
     return f'{row.name}{suffix} or {row.name}/'

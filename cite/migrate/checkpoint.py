@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cite import __version__
-from cite.adapter import AdapterInfo, save_adapter
+from cite.adapter import AdapterInfo, save_adapter, with_licences
 from cite.anchors import Anchors, embed_texts
 from cite.atomic import write_text
 from cite.classifier import Classifier
@@ -76,7 +76,7 @@ def migrate_checkpoint(
     parts = with_prompt(parts, old, ledger)
     classifier = _assemble(parts, old)
     _load(classifier, _trained(parts, old, classifier.backbone), old.path)
-    info = _info(classifier, parts, old, config)
+    info = with_licences(_info(classifier, parts, old, config))
     folder = Path(out)
     save_adapter(folder / ADAPTER, classifier.state_dict(), info)
     write_text(folder / CARD, f'{model_card(info)}\n## Origin\n{info.training["origin"]}\n')

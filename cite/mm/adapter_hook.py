@@ -11,7 +11,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from cite.adapter import AdapterInfo, read_info, save_adapter
+from cite.adapter import AdapterInfo, read_info, save_adapter, with_licences
 from cite.atomic import write_text
 from cite.encoders.card import preprocessing
 from cite.errors import TrainingError
@@ -45,7 +45,8 @@ class AdapterHook(Hook):
             )
         if not is_main_process():
             return
-        info = adapter_info(model, runner.cfg, {**about_run(runner), 'iterations': runner.iter})
+        about = {**about_run(runner), 'iterations': runner.iter}
+        info = with_licences(adapter_info(model, runner.cfg, about))
         folder = Path(runner.work_dir)
         save_adapter(folder / ADAPTER, model.state_dict(), info)
         write_text(folder / CARD, model_card(info))

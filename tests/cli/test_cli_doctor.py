@@ -116,9 +116,7 @@ def test_the_folder_of_weights(monkeypatch, capsys, tmp_path):
     assert f'weights of ctranspath: {tmp_path / "ctranspath.pth"}' in shown
 
 
-@pytest.mark.parametrize(
-    ('answer', 'expected'), [(None, 'PASS'), ('no route to host', 'WARN')]
-)
+@pytest.mark.parametrize(('answer', 'expected'), [(None, 'PASS'), ('no route to host', 'WARN')])
 def test_the_hub_is_asked_once_and_may_be_away(monkeypatch, capsys, answer, expected):
     asked = []
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_OFFLINE', False)
@@ -166,7 +164,9 @@ def test_a_model_that_the_hub_would_give(monkeypatch, capsys):
 
 
 def test_offline_models_are_told_without_a_traceback(capsys):
-    assert main(['doctor', 'uni2-h', 'ctranspath', 'biogpt', 'timm:resnet18', 'hf-hub:no/such']) == 1
+    assert (
+        main(['doctor', 'uni2-h', 'ctranspath', 'biogpt', 'timm:resnet18', 'hf-hub:no/such']) == 1
+    )
     lines = lines_of(capsys, 'FAIL')
     assert any('TransPath' in line for line in lines)
     assert any('HF_HUB_OFFLINE' in line for line in lines)
@@ -192,7 +192,9 @@ test_dataloader = dict(dataset=dict(data_root='.', ann_file='{test}'))
     assert './no-such' in encoder and 'gone.csv (test) is not there' in data
 
 
-@pytest.mark.parametrize('config', ['quickstart/cite', 'contrast/tiny_lora', 'patchgastric/zero_shot'])
+@pytest.mark.parametrize(
+    'config', ['quickstart/cite', 'contrast/tiny_lora', 'patchgastric/zero_shot']
+)
 def test_the_configs_that_come_with_cite(config, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(['doctor', config]) == 1  # there are no data here
@@ -203,3 +205,16 @@ def test_what_is_neither_a_model_nor_a_config(capsys):
     assert main(['doctor', 'uni3-h']) == 2
     out, err = capsys.readouterr()
     assert out == '' and 'uni2-h' in err and err.count('\n') == 1
+
+
+def test_a_model_in_the_hub_cache_is_not_asked_for(monkeypatch, capsys):
+    def cached(repo, name, revision):
+        return f'/cache/{repo}/{name}' if name == 'pytorch_model.bin' else None
+
+    def never(*args):
+        raise AssertionError('the hub was asked')
+
+    monkeypatch.setattr('huggingface_hub.try_to_load_from_cache', cached)
+    monkeypatch.setattr('cite.encoders.availability.ask', never)
+    assert main(['doctor', 'uni2-h']) == 0
+    assert '/cache/MahmoodLab/UNI2-h/pytorch_model.bin (hub cache)' in capsys.readouterr().out

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import itertools
+from typing import get_args
+
 import pytest
 import torch
 from timm.layers import resample_abs_pos_embed
 from torch.nn.functional import interpolate
 
+from cite.encoders.card import PosInterp
 from cite.encoders.pos_embed import interpolate_pos_embed
 from cite.errors import CheckpointError
 
@@ -44,7 +48,32 @@ def test_mae_is_bicubic_without_antialias(pos):
     assert torch.equal(found[:, :1], pos[:, :1])
 
 
-@pytest.mark.parametrize('flavour', ['timm', 'dino', 'mae'])
+def resized(pos: torch.Tensor, **how: object) -> torch.Tensor:
+    grid = pos[:, 1:].reshape(1, 37, 37, -1).permute(0, 3, 1, 2)
+    grid = interpolate(grid, size=(16, 18), **how)  # type: ignore[arg-type]
+    return torch.cat([pos[:, :1], grid.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
+
+
+@pytest.mark.parametrize(
+    ('flavour', 'how'),
+    [
+        ('conch', {'mode': 'bilinear', 'align_corners': False, 'antialias': False}),
+        ('openclip', {'mode': 'bicubic', 'align_corners': True}),
+    ],
+)
+def test_conch_is_bilinear_and_old_open_clip_aligns_corners(pos, flavour, how):
+    found = interpolate_pos_embed(pos, (37, 37), (16, 18), 1, flavour)
+    assert torch.equal(found, resized(pos, **how))
+
+
+def test_no_two_flavours_are_the_same(pos):
+    flavours = get_args(PosInterp)
+    found = [interpolate_pos_embed(pos, (37, 37), (16, 18), 1, flavour) for flavour in flavours]
+    for one, other in itertools.combinations(found, 2):
+        assert (one - other).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize('flavour', get_args(PosInterp))
 def test_same_grid_is_untouched(pos, flavour):
     assert interpolate_pos_embed(pos, (37, 37), (37, 37), 1, flavour) is pos
 

@@ -56,9 +56,7 @@ CARDS = (
     _decoder('biogpt-large', 'microsoft/BioGPT-Large', 1600, 'MIT', _LUO, note=_HALF),
     _decoder('pmc-llama-7b', 'chaoyi-wu/PMC_LLAMA_7B', 4096, _LLAMA, _WU, note=_HALF),
     _decoder('pmc-llama-13b', 'axiong/PMC_LLaMA_13B', 5120, _LLAMA, _WU, note=_HALF),
-    _decoder(
-        'meditron-7b', 'epfl-llm/meditron-7b', 4096, _LLAMA2, _CHEN, gated=True, note=_HALF
-    ),
+    _decoder('meditron-7b', 'epfl-llm/meditron-7b', 4096, _LLAMA2, _CHEN, gated=True, note=_HALF),
     _decoder(
         'meditron-70b',
         'epfl-llm/meditron-70b',

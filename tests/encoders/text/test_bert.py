@@ -116,7 +116,7 @@ def test_auto_takes_what_the_authors_declare(copied, modes, expected):
 
 def test_auto_refuses_a_declared_pooling_that_it_does_not_know(copied):
     declare(copied, pooling_mode_max_tokens=True)
-    with pytest.raises(ModelError, match=r'pool by max_tokens.*pooler_output, cls, mean'):
+    with pytest.raises(ModelError, match=r'pool by max_tokens.*pooler_output, cls, mean, last'):
         TextEncoder(str(copied)).encode_text(TEXTS)
     assert TextEncoder(str(copied), 'mean').encode_text(TEXTS).shape == (4, 24)
 
@@ -199,7 +199,7 @@ def test_weights_that_lack_a_layer_are_refused(copied):
 
 
 def test_unknown_options_are_named():
-    with pytest.raises(ConfigError, match='pooler_output, cls, mean or auto'):
+    with pytest.raises(ConfigError, match='pooler_output, cls, mean, last or auto'):
         load_text('x', pooling='max')
     with pytest.raises(ConfigError, match="no option 'pool'"):
         load_text('x', pool='mean')

@@ -97,7 +97,9 @@ def test_decoders_are_loaded_without_their_head_and_have_a_limit(folders, kind):
 def test_lora_by_the_names_of_its_targets(folders, kind, targets):
     spec = {'type': 'LoRA', 'r': 2, 'targets': targets}
     tower = TextEncoder(str(folders[kind]), 'mean').tower(spec)
-    layers = {name.partition('.lora_')[0] for name, p in tower.named_parameters() if p.requires_grad}
+    layers = {
+        name.partition('.lora_')[0] for name, p in tower.named_parameters() if p.requires_grad
+    }
     per_block = {
         't5': {'attn': 4, 'mlp': 2},
         'biogpt': {'attn': 4, 'mlp': 2},
@@ -108,6 +110,19 @@ def test_lora_by_the_names_of_its_targets(folders, kind, targets):
     assert torch.equal(tower.encode_text(TEXTS), frozen.encode_text(TEXTS))
     tower(tower.tokenize(TEXTS)).sum().backward()
     assert any(p.grad is not None and p.grad.any() for p in tower.parameters())
+
+
+@pytest.mark.parametrize('kind', ['t5', 'biogpt', 'llama'])
+def test_prompts_join_the_tokens(folders, kind):
+    spec = {'type': 'TextPrompt', 'length': 2}
+    tower = TextEncoder(str(folders[kind]), 'last').tower(spec)
+    frozen = TextEncoder(str(folders[kind]), 'last').encode_text(TEXTS)
+    found = tower(tower.tokenize(TEXTS))
+    assert found.shape == frozen.shape and not torch.allclose(found, frozen, atol=1e-4)
+    alone = torch.cat([tower(tower.tokenize([text])) for text in TEXTS])
+    torch.testing.assert_close(found, alone, rtol=1e-5, atol=1e-5)
+    found.sum().backward()
+    assert tower.tuning.prompt.grad.abs().sum() > 0
 
 
 @pytest.fixture

@@ -57,9 +57,7 @@ def check(name: str, depth: int | None, tmp_path, monkeypatch) -> None:
     state, images = synthetic(name, depth), random_images()
     own = own_names(state)
     with torch.no_grad():
-        tokens = dinov2_tokens(
-            own, normalised(model, images), heads(own['cls_token'].shape[-1])
-        )
+        tokens = dinov2_tokens(own, normalised(model, images), heads(own['cls_token'].shape[-1]))
     check_same(feature(model, write(tmp_path, name, state), images), tokens[:, 0])
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from reduced import shallow, small_side, undrawn
+from reduced import shallow, small_trunk, undrawn
 from stained_tissue import picture
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from cite.anchors import embed_texts
 from cite.classifier import assemble
+from cite.encoders.card import resize_options
 from cite.encoders.towers.stages import STAGES
 from cite.encoders.towers.tower import VisionTower
 from cite.encoders.vision import random_trunk
@@ -43,15 +44,20 @@ OTHERS = {
     'internimage-t': (30, 64),
     'internimage-s': (33, 80),
     'internimage-b': (33, 112),
-    'internimage-l': (34, 160),
+    'internimage-l': (37, 160),
 }
 
 
-@pytest.fixture(scope='module', params=sorted(CARDS))
+def _marks(name: str) -> list[pytest.MarkDecorator]:
+    """BiT-152x2 is large at any depth that timm builds."""
+    return [pytest.mark.slow] if '152x2' in name else []
+
+
+@pytest.fixture(scope='module', params=[pytest.param(n, marks=_marks(n)) for n in sorted(CARDS)])
 def row(request):
     """A row of little depth with its trunk for small images, random weights."""
     card = shallow(CARDS[request.param])
-    return card, random_trunk(card, small_side(card)).eval()
+    return card, small_trunk(card)
 
 
 @pytest.fixture(scope='module')
@@ -65,13 +71,11 @@ def by_hand(tower: VisionTower, image: object) -> Tensor:
     """The card's preprocessing and the stages, one after the other."""
     card, stages = tower.card, tower.stages
     side = tower.image_size
-    how = {'how': card.resize, 'interpolation': card.interpolation}
-    if card.resize == 'shortest':
-        how['resize'] = round(card.resize_size * side / card.image_size)
-    pixels = np.asarray(ResizePatch(size=side, **how)(image)).reshape(-1, *(side, side, 3)[:3])
-    scaled = pixels.astype('float32') / 255
-    normal = (scaled - np.float32(card.mean)) / np.float32(card.std)
-    tokens = stages.embed(torch.from_numpy(normal).permute(0, 3, 1, 2).float())
+    resize = ResizePatch(**resize_options(card, side))
+    pixels = torch.from_numpy(np.array(resize(image))).view(1, side, side, 3).permute(0, 3, 1, 2)
+    pixels = pixels.contiguous()
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (card.mean, card.std))
+    tokens = stages.embed((pixels / 255 - mean) / std)
     for index in range(len(stages.blocks)):
         tokens = stages.block(index, tokens)
     return stages.pool(tokens)
@@ -88,13 +92,16 @@ def test_feature_of_an_image_of_any_size(row):
     assert tower.mean.flatten().tolist() == pytest.approx(card.mean)
     assert tower.std.flatten().tolist() == pytest.approx(card.std)
     with torch.no_grad():
-        torch.testing.assert_close(torch.from_numpy(found), by_hand(tower, image))
+        expected = by_hand(tower, image).numpy()
+    assert np.abs(found - expected).max() < 1e-5 * max(1, np.abs(expected).max())
 
 
 def test_cite_trains_on_it_and_leaves_it_as_it_is(row, anchors):
     card, trunk = row
     prompts = STAGES.get(card.tower).takes_prompts
-    tuning = TUNINGS.build({'type': 'VisualPrompt', 'length': 2} if prompts else {'type': 'NoTuning'})
+    tuning = TUNINGS.build(
+        {'type': 'VisualPrompt', 'length': 2} if prompts else {'type': 'NoTuning'}
+    )
     tower = VisionTower(card, trunk, tuning)
     head = {'type': 'TextEmbeddingHead', 'texts': TEXTS, 'anchors': anchors}
     model = assemble(tower, {'type': 'ProjectionNeck'}, head, TEXTS).train()

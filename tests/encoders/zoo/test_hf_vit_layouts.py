@@ -150,7 +150,9 @@ def test_old_and_new_names_and_what_stands_beside(kind, names, tmp_path, monkeyp
         assert any('attention.q_proj' in key for key in state)
     shorten(monkeypatch, 'vit-b16-in21k-google', 2)
     card = CARDS['vit-b16-in21k-google']
-    beside = {'ViTModel': (), 'ViTForImageClassification': ('classifier.*',)}.get(kind, ('decoder.*',))
+    beside = {'ViTModel': (), 'ViTForImageClassification': ('classifier.*',)}.get(
+        kind, ('decoder.*',)
+    )
     trunk = random_trunk(card, 224).eval()
     assert find_family(state) is hf_vit
     load_strict(trunk, to_timm(state, trunk, 'mae', (*card.leftovers, *beside)), kind)

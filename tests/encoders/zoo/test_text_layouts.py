@@ -60,7 +60,11 @@ def config_of(name, shapes, depth=None):
         )
     vocabulary, width = rows('embed_tokens.weight' if kind != 'bert' else 'word_embeddings.weight')
     full = {48: 768, 64: 1024, 128: 4096}.get(width, width)
-    inner = {'bert': '0.intermediate.dense.weight', 'biogpt': 'fc1.weight', 'llama': 'up_proj.weight'}
+    inner = {
+        'bert': '0.intermediate.dense.weight',
+        'biogpt': 'fc1.weight',
+        'llama': 'up_proj.weight',
+    }
     sizes = {
         'vocab_size': vocabulary,
         'hidden_size': width,
@@ -92,8 +96,7 @@ def own_names(name, keys):
     left = {
         key
         for key in keys
-        if any(fnmatchcase(key, head) for head in heads)
-        and not fnmatchcase(key, '*pooler.dense.*')
+        if any(fnmatchcase(key, head) for head in heads) and not fnmatchcase(key, '*pooler.dense.*')
     }
     return {key: new for key, new in own.items() if key not in left}, set(keys) - own.keys() - left
 
