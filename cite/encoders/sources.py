@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cite.encoders.card import Card, Published, Source
 from cite.encoders.hub import commit_of, fetch
-from cite.encoders.zoo import CARDS, TEXT_CARDS
+from cite.encoders.zoo import CARDS, ROWS, TEXT_CARDS
 from cite.errors import ModelError
 from cite.paths import weights_dir
 
@@ -77,20 +77,17 @@ def placed_file(card: Published) -> Path | None:
     """The file of a model in the folder that `$CITE_WEIGHTS` names, if there is one.
 
     Looked for are, in this order: the model's name with a weights file's suffix ('uni.pth'); one weights
-    file in a folder of that name; a file as its authors call it ('ctranspath.pth'), unless every
+    file in a folder of that name; the same under the names of other models in the same file; a file as its authors call it ('ctranspath.pth'), unless every
     repository calls its file so. Whoever asks for a revision of the hub's gets that.
     """
     folder = weights_dir()
     if folder is None or _revision_asked(card):
         return None
-    name = card.name.removeprefix('timm:')
-    if not re.fullmatch(r'\w[\w.-]*', name):
-        return None  # a hub id or a path
+    names = _names_of_file(card)
     published = card.source.filenames if card.source else ()
     own = [Path(file).name for file in published]
     for path in (
-        *(folder / f'{name}{suffix}' for suffix in SUFFIXES),
-        folder / name,
+        *(path for name in names for path in _called(folder, name)),
         *(folder / file for file in own if file not in _NAMES),
     ):
         if path.is_file():
@@ -100,6 +97,20 @@ def placed_file(card: Published) -> Path | None:
     if card.source and card.source.parts and not _missing(card.source.parts, folder):
         return folder
     return None
+
+
+def _called(folder: Path, name: str) -> list[Path]:
+    return [*(folder / f'{name}{suffix}' for suffix in SUFFIXES), folder / name]
+
+
+def _names_of_file(card: Published) -> list[str]:
+    """The model's name, and those of other rows that read the same file: 'conch-clip', 'conch'."""
+    name = card.name.removeprefix('timm:')
+    if not re.fullmatch(r'\w[\w.-]*', name):
+        return []  # a hub id or a path
+    hub = card.source is not None and card.source.repo is not None
+    rows = (row.name for row in ROWS if hub and row.source == card.source)
+    return list(dict.fromkeys((name, *rows)))
 
 
 def placed_folder(name: str) -> Path | None:

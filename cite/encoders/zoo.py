@@ -12,10 +12,10 @@ import pkgutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from cite.encoders import cards
-from cite.encoders.card import Card, Published, Source
+from cite.encoders.card import Card, Domain, Published, Source
 from cite.encoders.pair_card import PairCard
 from cite.encoders.text_card import TextCard
 from cite.errors import ModelError
@@ -24,6 +24,7 @@ Row = TypeVar('Row', bound=Published)
 
 
 def _rows() -> Iterable[Published]:
+    """Every row of every file in the folder."""
     for module in pkgutil.iter_modules(cards.__path__):
         yield from importlib.import_module(f'{cards.__name__}.{module.name}').CARDS
 
@@ -36,7 +37,12 @@ def _table(rows: Iterable[Published], kind: type[Row]) -> dict[str, Row]:
     return table
 
 
-ROWS = tuple(_rows())
+def _place(row: Published) -> tuple[int, str]:
+    """In lists: by what it learned from, then by name."""
+    return get_args(Domain).index(row.domain), row.name
+
+
+ROWS = tuple(sorted(_rows(), key=_place))
 CARDS: dict[str, Card] = _table(ROWS, Card)
 TEXT_CARDS: dict[str, TextCard] = _table(ROWS, TextCard)
 PAIRS: dict[str, PairCard] = _table(ROWS, PairCard)

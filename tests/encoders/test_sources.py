@@ -187,3 +187,13 @@ def test_text_folder_placed_by_hand(tmp_path, monkeypatch):
     assert TextEncoder('biolinkbert-base', revision='v1').fingerprint() is None
     (folder / 'config.json').unlink()  # no folder in Hugging Face layout
     assert TextEncoder('biolinkbert-base').fingerprint() is None
+
+
+def test_rows_that_read_one_file_share_its_place(tmp_path, monkeypatch):
+    """CONCH's two features and its texts lie in one file."""
+    monkeypatch.setenv('CITE_WEIGHTS', str(tmp_path))
+    (tmp_path / 'conch.bin').touch()
+    for row in (CARDS['conch'], CARDS['conch-clip'], TEXT_CARDS['conch']):
+        assert resolve_weights(row).path == tmp_path / 'conch.bin'
+    (tmp_path / 'conch-clip.bin').touch()
+    assert resolve_weights(CARDS['conch-clip']).path == tmp_path / 'conch-clip.bin'

@@ -37,7 +37,7 @@ def _last(output: Any, tokens: Tokens) -> Tensor:
     """The last token of the text itself, on whichever side it is padded; all a decoder has seen."""
     mask = tokens['attention_mask']
     position = torch.arange(mask.shape[1], device=mask.device)
-    last = position.expand(mask.shape).argmax(1)
+    last = (mask.bool() * position).argmax(1)
     hidden: Tensor = output.last_hidden_state[torch.arange(len(mask), device=mask.device), last]
     return hidden
 
