@@ -66,6 +66,11 @@ def _at(card: Card, source: Source, revision: str) -> Card:
     return replace(card, source=replace(source, revision=revision)) if revision else card
 
 
+def text_half(vision: str) -> str | None:
+    """The text row that goes with a vision row in a pair; None where it is no half of one."""
+    return next((pair.text for pair in PAIRS.values() if pair.vision == vision), None)
+
+
 def find_text_card(model: str) -> TextCard | None:
     """The card of a zoo name, an alias or a hub repository in the zoo; None for anything else."""
     if model in TEXT_CARDS:

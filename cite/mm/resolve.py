@@ -18,14 +18,12 @@ from cite.baselines import TITLES
 from cite.baselines.run import get_method
 from cite.data.table import some
 from cite.encoders.card import Card, resize_options
-from cite.encoders.zoo import get_card
+from cite.encoders.zoo import get_card, text_half
 from cite.errors import ConfigError
 from cite.former_names import FORMER_NAMES
 from cite.precision import settle_precision
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-
-CLIP_TEXT = 'CLIPTextEncoder'
 
 
 def resolve(cfg: Config, device: str) -> Config:
@@ -174,10 +172,16 @@ def _model(cfg: Config, card: Card, device: str) -> None:
     encoder = model.head.get('text_encoder')
     if isinstance(encoder, str):
         model.head.text_encoder = ConfigDict(type='TextEncoder', model=encoder)
-    elif encoder is not None and encoder.get('type') == CLIP_TEXT:
-        # a pair's text tower goes with its vision tower unless another is named
-        encoder.setdefault('model', model.backbone.model)
+    elif encoder is not None:
+        settle_text_half(encoder, model.backbone.model)
     model.backbone.setdefault('image_size', card.image_size)
+
+
+def settle_text_half(encoder: ConfigDict, vision: str) -> None:
+    """A pair's text tower goes with its vision tower unless another is named."""
+    half = text_half(vision)
+    if half is not None:
+        encoder.setdefault('model', half)
 
 
 def settle_amp(cfg: Config) -> bool:

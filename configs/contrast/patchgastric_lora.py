@@ -6,7 +6,7 @@ data_root = 'data/patchgastric'
 model = dict(
     type='CitePair',
     vision=dict(model='clip-vit-b16', tuning=dict(type='LoRA', r=8)),
-    text=dict(type='CLIPTextEncoder', tuning=dict(type='LoRA', r=8)),
+    text=dict(type='TextEncoder', tuning=dict(type='LoRA', r=8)),
     scale=100,
     chunk=64,
     truncate=True,

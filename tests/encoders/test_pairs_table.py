@@ -11,8 +11,8 @@ from tiny_clip import save_tiny_clip
 from tiny_models import tiny_tower
 
 from cite.encoders.pair import Pair
-from cite.encoders.pair_file import PairInfo, save_pair
 from cite.encoders.pair_card import PairCard
+from cite.encoders.pair_file import PairInfo, save_pair
 from cite.encoders.pairs import load_pair
 from cite.encoders.text import build_text_encoder
 from cite.encoders.text.clip import CLIPTextEncoder

@@ -71,8 +71,12 @@ def test_another_way_of_resizing_is_kept(tiny):
 def test_zero_shot_text_tower_goes_with_the_backbone(tiny):
     head = {'type': 'ZeroShotHead', 'texts': ['a', 'b', 'c']}
     cfg = tiny({'model.backbone.model': 'clip-vit-b32'})
-    cfg.model.head = {**head, 'text_encoder': {'type': 'CLIPTextEncoder'}}
+    cfg.model.head = {**head, 'text_encoder': {'type': 'TextEncoder'}}
     assert resolve(cfg, 'cpu').model.head.text_encoder.model == 'clip-vit-b32'
+    cfg.model.backbone.model = 'conch-clip'
+    assert resolve(cfg, 'cpu').model.head.text_encoder.model == 'conch'
+    cfg.model.backbone.model = 'dinov2-vit-b14'
+    assert 'model' not in resolve(cfg, 'cpu').model.head.text_encoder
     cfg.model.head.text_encoder.model = 'other'
     assert resolve(cfg, 'cpu').model.head.text_encoder.model == 'other'
 

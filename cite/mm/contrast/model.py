@@ -36,8 +36,8 @@ class CitePair(BaseModel):
 
     Args:
         vision: Vision tower: `dict(model='clip-vit-b16', tuning=dict(type='LoRA', r=8))`.
-        text: Text tower: `dict(model='biolinkbert-base', tuning='NoTuning')`, or
-            `dict(type='CLIPTextEncoder', model='clip-vit-b16')`.
+        text: Text tower: `dict(model='biolinkbert-base', tuning='NoTuning')`; in a config, the other half
+            of the pair that `vision` belongs to unless a model is named.
         dim: Length of the common space, reached by trained projections; None compares the towers' own
             features.
         loss: 'clip' (Radford et al., 2021) or 'siglip' (Zhai et al., 2023).

@@ -11,7 +11,6 @@ from cite.encoders.zoo import get_card
 from cite.errors import ConfigError
 from cite.mm.contrast.data import PairShards
 from cite.mm.resolve import (
-    CLIP_TEXT,
     loaders,
     settle_amp,
     settle_dataset,
@@ -20,6 +19,7 @@ from cite.mm.resolve import (
     settle_pipeline,
     settle_runner,
     settle_schedule,
+    settle_text_half,
 )
 from cite.precision import settle_precision
 
@@ -53,8 +53,7 @@ def resolve_pair(cfg: Config, device: str) -> Config:
     wanted = 'auto' if settle_amp(cfg) else cfg.model.get('precision', 'auto')
     cfg.model.precision = settle_precision(wanted, device)
     cfg.model.vision.setdefault('image_size', card.image_size)
-    if cfg.model.text.get('type') == CLIP_TEXT:
-        cfg.model.text.setdefault('model', cfg.model.vision.model)
+    settle_text_half(cfg.model.text, cfg.model.vision.model)
     if cfg.get('test_dataloader') is None:
         cfg.test_cfg = cfg.test_evaluator = None
     for name, loader in loaders(cfg):

@@ -2,5 +2,5 @@
 model = dict(
     type='CiteClassifier',
     backbone=dict(type='VisionTower', model='clip-vit-b16'),
-    head=dict(type='ZeroShotHead', texts=[], text_encoder=dict(type='CLIPTextEncoder')),
+    head=dict(type='ZeroShotHead', texts=[], text_encoder=dict(type='TextEncoder')),
 )
