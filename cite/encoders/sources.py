@@ -77,8 +77,9 @@ def placed_file(card: Published) -> Path | None:
     """The file of a model in the folder that `$CITE_WEIGHTS` names, if there is one.
 
     Looked for are, in this order: the model's name with a weights file's suffix ('uni.pth'); one weights
-    file in a folder of that name; the same under the names of other models in the same file; a file as its authors call it ('ctranspath.pth'), unless every
-    repository calls its file so. Whoever asks for a revision of the hub's gets that.
+    file in a folder of that name; the same under the names of other models in the same file; a file as
+    its authors call it ('ctranspath.pth'), unless every repository calls its file so. Whoever asks for a
+    revision of the hub's gets that.
     """
     folder = weights_dir()
     if folder is None or _revision_asked(card):

@@ -42,7 +42,12 @@ def _medclip(name: str, address: str, **fields: Any) -> tuple[Published, ...]:
         note='of chest radiographs, in grey',
         **fields,
     )
-    text = TextCard(**about, encoder='MedCLIPTextEncoder', dim=_DIM)
+    text = TextCard(
+        **about,
+        encoder='MedCLIPTextEncoder',
+        dim=_DIM,
+        options={'tokenizer': 'emilyalsentzer/Bio_ClinicalBERT'},
+    )
     return vision, text, PairCard(**about, vision=name, text=name)
 
 

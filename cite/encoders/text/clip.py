@@ -13,7 +13,8 @@ from cite.encoders.text.base import TEXT_ENCODERS
 from cite.encoders.text.hub import cached_first, explain_missing, fingerprint
 from cite.encoders.text.openai_clip import text_tower
 from cite.encoders.text.paired import PairedTextEncoder
-from cite.encoders.text.tower import TextTower, Tokens
+from cite.encoders.text.pooling import as_it_is
+from cite.encoders.text.tower import TextTower
 from cite.errors import CiteError, ConfigError, ModelError
 from cite.tuning.base import Tuning
 
@@ -68,7 +69,7 @@ class CLIPTextEncoder(PairedTextEncoder):
         trunk = _TextHalf(model)
         limit = model.text_model.config.max_position_embeddings
         dim = model.text_projection.out_features
-        return TextTower(self.model, tokenizer, trunk, _embedding, dim, limit, tuning)
+        return TextTower(self.model, tokenizer, trunk, as_it_is, dim, limit, tuning)
 
     def _read(self, path: Path) -> tuple[Any, float]:
         return text_tower(read_state(path), str(path), self.activation)
@@ -115,7 +116,3 @@ class _TextHalf(nn.Module):
         output = self.text_model(input_ids=input_ids, attention_mask=attention_mask)
         embedding: Tensor = self.text_projection(output.pooler_output)
         return embedding
-
-
-def _embedding(output: Tensor, tokens: Tokens) -> Tensor:
-    return output

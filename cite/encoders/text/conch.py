@@ -14,12 +14,13 @@ from cite.encoders.checkpoints.strict import load_strict
 from cite.encoders.state_file import read_state
 from cite.encoders.text.base import TEXT_ENCODERS
 from cite.encoders.text.paired import PairedTextEncoder
+from cite.encoders.text.pooling import as_it_is
+from cite.encoders.text.sizes import HEAD_WIDTH, matrix_sizes
 from cite.encoders.text.tokenizer_file import check_vocabulary, tokenizer_file
-from cite.encoders.text.tower import TextTower, Tokens
-from cite.errors import CheckpointError, ModelError
+from cite.encoders.text.tower import TextTower
+from cite.errors import ModelError
 from cite.tuning.base import Tuning
 
-HEAD_WIDTH = 64
 _VOCABULARY = ('conch_byte_level_bpe_uncased.json', 'tokenizer.json')
 _RENAMES = (
     (r'^text\.', ''),
@@ -52,7 +53,7 @@ class CONCHTextEncoder(PairedTextEncoder):
         check_vocabulary(self.model, tokenizer, trunk.token_embedding)
         limit = len(trunk.positional_embedding) - 1
         dim = trunk.text_projection.out_features
-        return TextTower(self.model, tokenizer, trunk, _embedding, dim, limit, tuning)
+        return TextTower(self.model, tokenizer, trunk, as_it_is, dim, limit, tuning)
 
     def _read(self, path: Path) -> tuple[Any, float]:
         state = read_state(path)
@@ -148,16 +149,8 @@ def conch_text(state: Mapping[str, Tensor], what: str) -> CONCHText:
         CheckpointError: A weight that is missing, unexpected or of another shape.
     """
     needed = ('text.token_embedding.weight', 'text.positional_embedding', 'text.text_projection')
-    missing = [name for name in (*needed, 'text.cls_emb', 'logit_scale') if name not in state]
-    if missing:
-        raise CheckpointError(f'{what} holds no text half of CONCH: no {", ".join(missing)}')
-    shapes = [tuple(state[name].shape) for name in needed]
-    if any(len(shape) != 2 for shape in shapes) or shapes[0][1] % HEAD_WIDTH:
-        raise CheckpointError(
-            f'{what} holds no text half of CONCH: {", ".join(needed)} have the shapes {shapes}; expected '
-            f'matrices, a multiple of {HEAD_WIDTH} wide'
-        )
-    (words, width), (positions, _), (_, dim) = shapes
+    sizes = matrix_sizes(state, needed, what, 'text half of CONCH')
+    (words, width), (positions, _), (_, dim) = sizes
     stack = 'text.transformer.resblocks.'
     depth = len({name.split('.')[3] for name in state if name.startswith(stack)})
     text = {name: value.float() for name, value in state.items() if name.startswith('text.')}
@@ -166,7 +159,3 @@ def conch_text(state: Mapping[str, Tensor], what: str) -> CONCHText:
         model = CONCHText(words, positions, width, depth, dim).eval()
     load_strict(model, rename(text, _RENAMES), what)
     return model
-
-
-def _embedding(output: Tensor, tokens: Tokens) -> Tensor:
-    return output

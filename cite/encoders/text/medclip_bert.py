@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cite.encoders.checkpoints.strict import load_strict
-from cite.errors import CheckpointError
+from cite.encoders.text.sizes import HEAD_WIDTH, matrix_sizes
 
 if TYPE_CHECKING:
     from transformers import BertModel
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 MOST = 4.6052
 """The authors clamp the logarithm of their scale to this at every use."""
-HEAD_WIDTH = 64  # of every BERT
 
 
 class MedCLIPBert(nn.Module):
@@ -63,24 +62,16 @@ def text_half(state: Mapping[str, Tensor], what: str) -> tuple[MedCLIPBert, floa
     from transformers import BertConfig, BertModel
 
     embeddings = 'text_model.model.embeddings.'
-    needed = {
-        'words': f'{embeddings}word_embeddings.weight',
-        'positions': f'{embeddings}position_embeddings.weight',
-        'kinds': f'{embeddings}token_type_embeddings.weight',
-        'inner': 'text_model.model.encoder.layer.0.intermediate.dense.weight',
-        'projection': 'text_model.projection_head.weight',
-    }
-    missing = [name for name in (*needed.values(), 'logit_scale') if name not in state]
-    if missing:
-        raise CheckpointError(f'{what} holds no text half of MedCLIP: no {", ".join(missing)}')
-    matrices = [state[name].shape for name in needed.values()]
-    if any(len(shape) != 2 for shape in matrices) or matrices[0][1] % HEAD_WIDTH:
-        raise CheckpointError(
-            f'{what} holds no text half of MedCLIP: {", ".join(needed.values())} have the shapes '
-            f'{[tuple(shape) for shape in matrices]}; expected matrices, a multiple of {HEAD_WIDTH} wide'
-        )
+    needed = (
+        f'{embeddings}word_embeddings.weight',
+        f'{embeddings}position_embeddings.weight',
+        f'{embeddings}token_type_embeddings.weight',
+        'text_model.model.encoder.layer.0.intermediate.dense.weight',
+        'text_model.projection_head.weight',
+    )
+    sizes = matrix_sizes(state, needed, what, 'text half of MedCLIP')
     layers = {name.split('.')[4] for name in state if name.startswith('text_model.model.encoder.')}
-    (vocabulary, width), (positions, _), (kinds, _), (inner, _), (dim, _) = matrices
+    (vocabulary, width), (positions, _), (kinds, _), (inner, _), (dim, _) = sizes
     config = BertConfig(
         vocab_size=vocabulary,
         hidden_size=width,

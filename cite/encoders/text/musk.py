@@ -16,13 +16,13 @@ from cite.encoders.checkpoints.strict import load_strict
 from cite.encoders.state_file import read_state
 from cite.encoders.text.base import TEXT_ENCODERS
 from cite.encoders.text.paired import PairedTextEncoder
+from cite.encoders.text.pooling import as_it_is
 from cite.encoders.text.sentence_pieces import SentencePieces
+from cite.encoders.text.sizes import HEAD_WIDTH, matrix_sizes
 from cite.encoders.text.tokenizer_file import check_vocabulary, tokenizer_file
-from cite.encoders.text.tower import TextTower, Tokens
-from cite.errors import CheckpointError
+from cite.encoders.text.tower import TextTower
 from cite.tuning.base import Tuning
 
-HEAD_WIDTH = 64
 LIMIT = 100
 """Longest text in tokens, the authors'."""
 _NOT_TEXT = ('beit3.vision_embed.', 'vision_head.', 'logit_scale')
@@ -46,7 +46,7 @@ class MUSKTextEncoder(PairedTextEncoder):
         check_vocabulary(self.model, tokenizer, trunk.text_embed)
         limit = min(LIMIT, trunk.pos_embed.shape[1])
         dim = trunk.language_head.out_features
-        return TextTower(self.model, tokenizer, trunk, _embedding, dim, limit, tuning)
+        return TextTower(self.model, tokenizer, trunk, as_it_is, dim, limit, tuning)
 
     def _read(self, path: Path) -> tuple[Any, float]:
         state = read_state(path)
@@ -118,25 +118,13 @@ def musk_text(state: Mapping[str, Tensor], what: str) -> MUSKText:
         'beit3.encoder.embed_positions.B.weight',
         'language_head.weight',
     )
-    missing = [name for name in (*needed, 'logit_scale') if name not in state]
-    if missing:
-        raise CheckpointError(f'{what} holds no text half of MUSK: no {", ".join(missing)}')
-    shapes = [tuple(state[name].shape) for name in needed]
-    if any(len(shape) != 2 for shape in shapes) or shapes[0][1] % HEAD_WIDTH:
-        raise CheckpointError(
-            f'{what} holds no text half of MUSK: {", ".join(needed)} have the shapes {shapes}; expected '
-            f'matrices, a multiple of {HEAD_WIDTH} wide'
-        )
+    sizes = matrix_sizes(state, needed, what, 'text half of MUSK')
     stack = 'beit3.encoder.layers.'
     depth = len({name.split('.')[3] for name in state if name.startswith(stack)})
-    (words, width), (positions, _), (dim, _) = shapes
+    (words, width), (positions, _), (dim, _) = sizes
     text = branch(drop(state, _NOT_TEXT), 'B')
     text = {name: value.float() for name, value in text.items()}
     with torch.random.fork_rng(devices=[]):
         model = MUSKText(words, positions - OFFSET, width, depth, dim).eval()
     load_strict(model, text, what)
     return model
-
-
-def _embedding(output: Tensor, tokens: Tokens) -> Tensor:
-    return output

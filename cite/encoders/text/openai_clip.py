@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cite.encoders.checkpoints.renaming import rename
 from cite.encoders.checkpoints.strict import load_strict
-from cite.errors import CheckpointError
+from cite.encoders.text.sizes import HEAD_WIDTH, matrix_sizes
 
 _RENAMES = (
     (r'^token_embedding\.weight$', 'text_model.embeddings.token_embedding.weight'),
@@ -29,7 +29,6 @@ _TABLES = (
     'text_projection.weight',
 )
 _LAYER = 'text_model.encoder.layers.'
-HEAD_WIDTH = 64  # of every published CLIP with a ViT
 
 
 def text_tower(
@@ -49,19 +48,10 @@ def text_tower(
     from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
     text = _from_transformers(state) or _from_openai(state)
-    missing = [name for name in _TABLES if name not in text]
-    if missing or 'logit_scale' not in state:
-        raise CheckpointError(
-            f'{what} holds no CLIP text tower in OpenAI names or those of transformers: no '
-            f'{", ".join(missing or ["logit_scale"])}'
-        )
-    shapes = [tuple(text[name].shape) for name in _TABLES]
-    if any(len(shape) != 2 for shape in shapes) or shapes[0][1] < HEAD_WIDTH:
-        raise CheckpointError(
-            f'{what} holds no CLIP text tower in OpenAI names or those of transformers: '
-            f'{", ".join(_TABLES)} have the shapes {shapes}; expected matrices, {HEAD_WIDTH} wide or more'
-        )
-    (vocabulary, width), (length, _), (dim, _) = shapes
+    scale = {key: state[key] for key in ('logit_scale',) if key in state}
+    half = 'CLIP text tower in OpenAI names or those of transformers'
+    sizes = matrix_sizes({**text, **scale}, _TABLES, what, half)
+    (vocabulary, width), (length, _), (dim, _) = sizes
     inner = text.get(f'{_LAYER}0.mlp.fc1.bias')
     config = CLIPTextConfig(
         vocab_size=vocabulary,

@@ -44,3 +44,9 @@ def _last(output: Any, tokens: Tokens) -> Tensor:
 
 POOLINGS: dict[str, Pool] = {'pooler_output': _pooler, 'cls': _cls, 'mean': _mean, 'last': _last}
 """'pooler_output', 'cls': of BERT and its kin; 'mean': over the text's own tokens; 'last': its last one."""
+
+
+def as_it_is(output: Any, tokens: Tokens) -> Tensor:
+    """For models that pool by themselves."""
+    pooled: Tensor = output
+    return pooled

@@ -74,7 +74,7 @@ def test_record(encoder, folder, tokenizer):
     assert record['logit_scale'] == pytest.approx(4.0)
     assert record['tokenizer'] == tokenizer
     assert len(record['fingerprint']) == 64
-    again = MedCLIPTextEncoder('medclip-vit', folder / 'pytorch_model.bin', tokenizer)
+    again = MedCLIPTextEncoder('medclip-vit', weights=folder / 'pytorch_model.bin', tokenizer=tokenizer)
     assert again.fingerprint() == record['fingerprint']
     assert MedCLIPTextEncoder('medclip-vit').fingerprint() is None
 
@@ -124,7 +124,7 @@ def test_text_half_of_the_resnet_variant_has_the_same_names(text_state):
 
 @pytest.mark.parametrize('tuning', [{'type': 'LoRA', 'r': 2}, {'type': 'TextPrompt', 'length': 3}])
 def test_tunings_reach_it(folder, tokenizer, tuning):
-    encoder = MedCLIPTextEncoder('medclip-vit', folder, tokenizer)
+    encoder = MedCLIPTextEncoder('medclip-vit', weights=folder, tokenizer=tokenizer)
     tower = encoder.tower(tuning)
     before = tower.frozen_digest()
     tokens = tower.tokenize(TEXTS)
@@ -143,8 +143,6 @@ def test_long_texts_and_missing_weights(encoder, tokenizer):
         encoder.encode_text([f'{WORDS.split()[0]} ' * 80])
     with pytest.raises(ModelError, match='MedCLIP'):
         load_text('medclip-vit', tokenizer=tokenizer).encode_text(TEXTS)
-    with pytest.raises(ConfigError, match='takes a zoo name'):
-        MedCLIPTextEncoder('medclip')
 
 
 @pytest.mark.slow
