@@ -27,8 +27,11 @@ def check_for(target: str) -> Callable[[], Iterator[Finding]]:
         path = find_config(target)
     except ConfigError as error:
         close = close_names(target)
-        hint = f' Or of models: {", ".join(close)}' if close else ''
-        raise ConfigError(f'{error}{hint}') from error
+        if not close or target.endswith('.py') or 'Did you mean' in str(error):
+            raise
+        raise ConfigError(
+            f'there is no config and no model {target!r}; did you mean the model {" or ".join(close)}?'
+        ) from error
     return lambda: check_config(path)
 
 

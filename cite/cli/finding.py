@@ -23,7 +23,7 @@ class Finding:
     mend: str = ''
 
     def __str__(self) -> str:
-        line = ' '.join(f'{self.what}. {self.mend}'.split()) if self.mend else self.what
+        line = ' '.join(f'{self.what}; {self.mend}'.split()) if self.mend else self.what
         return f'{self.level}  {line}'
 
 

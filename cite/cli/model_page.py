@@ -69,17 +69,24 @@ def _use(row: Published) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(how_to_get(row)):
         yield '' if number else 'get it', line
     if isinstance(row, Card):
-        yield 'Python', f"cite.load_vision('{row.name}'), weights='<file>' for a local one"
+        local = "; add weights='<file>' for a local one" if row.source else ''
+        yield 'Python', f"cite.load_vision('{row.name}'){local}"
         yield 'config', f'cite train CONFIG --cfg-options model.backbone.model={row.name}'
         if row.source:
             yield '', 'and model.backbone.weights=<file> for a local one'
     elif isinstance(row, TextCard):
         plain = row.encoder == 'TextEncoder'
-        local = "cite.load_text('<folder>')" if plain else "weights='<file>'"
-        yield 'Python', f"cite.load_text('{row.name}'), {local} for a local one"
+        local = "or cite.load_text('<folder>')" if plain else "add weights='<file>'"
+        local = f'; {local} for a local one' if row.source else ''
+        yield 'Python', f"cite.load_text('{row.name}'){local}"
         yield 'config', f'cite train CONFIG --cfg-options model.head.text_encoder.model={row.name}'
+        if row.source:
+            local = f'{"or" if plain else "and"} model.head.text_encoder.'
+            local += 'model=<folder>' if plain else 'weights=<file>'
+            yield '', f'{local} for a local one'
     elif isinstance(row, PairCard):
-        yield 'Python', f"cite.load_pair('{row.name}')"
+        local = "; add weights='<file>' for a local one of both" if row.source else ''
+        yield 'Python', f"cite.load_pair('{row.name}'){local}"
         yield (
             'config',
             f'cite test patchgastric/zero_shot --cfg-options model.backbone.model={row.vision} '

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from cite.cli.parsing import add_debug
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from cite.cli.model_page import page
     from cite.encoders.catalogue import KINDS as ROWS
-    from cite.encoders.catalogue import Wanted, all_rows, close_names, named
+    from cite.encoders.catalogue import Wanted, all_rows, named
 
     rest = {key: getattr(args, key) for key in ('kind', 'domain', 'licence', 'gated', 'prompts')}
     _check_domain(args.domain)
@@ -59,18 +60,33 @@ def run(args: argparse.Namespace) -> None:
             print(f'\nSee also: {", ".join(list(others)[:4])}')
         return
     if not found:
-        close = close_names(args.name) if args.name else []
-        hint = f'did you mean {" or ".join(close)}?' if close else '`cite models` lists them all'
-        filters = (
-            ' with these filters' if any(v not in (None, False) for v in rest.values()) else ''
-        )
-        raise ConfigError(f'no short name has {args.name!r} in it{filters}; {hint}')
+        raise ConfigError(_nothing(args.name, any(v not in (None, False) for v in rest.values())))
+    terms = any(row.gated for row in found)
     for kind in KINDS:
         rows = [row for row in found if isinstance(row, ROWS[kind])]
         if rows:
             print_table(*table(kind, rows))
-    print('* terms must be accepted first.')
+    if terms:
+        print('* terms must be accepted first.')
     print(OTHERS)
+
+
+def _nothing(name: str, filtered: bool) -> str:
+    """Why nothing is shown."""
+    from cite.encoders.catalogue import Wanted, all_rows, close_names
+
+    if not name:
+        return 'no model of the zoo fits all of these filters; `cite models` lists them all'
+    if name.startswith(('timm:', 'hf-hub:')) or Path(name).expanduser().exists():
+        return (
+            f'{name} is no row of the zoo, and needs none: model={name} loads it, and '
+            f'`cite doctor {name}` says whether it can be had'
+        )
+    if filtered and any(Wanted(text=name).fits(row) for row in all_rows()):
+        return f'what has {name!r} in its name does not fit these filters'
+    close = close_names(name)
+    hint = f'did you mean {" or ".join(close)}?' if close else '`cite models` lists them all'
+    return f'no short name has {name!r} in it{" with these filters" if filtered else ""}; {hint}'
 
 
 def table(kind: str, rows: Sequence[Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -62,6 +62,11 @@ def read_options(pairs: Sequence[str] | None) -> dict[str, Any]:
         DictAction(['--cfg-options'], 'options', nargs='+')(argparse.ArgumentParser(), found, pairs)
     except AssertionError as error:
         raise ConfigError(f'--cfg-options: {error}') from error
+    except RecursionError as error:  # brackets that are no list: dict(a=1,b=2)
+        raise ConfigError(
+            '--cfg-options takes no dict(…) and no call: give its keys, such as '
+            'model.backbone.tuning.type=LoRA model.backbone.tuning.r=4'
+        ) from error
     options: dict[str, Any] = found.options
     return options
 

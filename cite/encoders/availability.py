@@ -8,6 +8,7 @@ from cite.encoders.card import Card, Published
 from cite.encoders.hub import ask, explain
 from cite.encoders.shards import INDEX
 from cite.encoders.sources import placed_file, resolve_weights
+from cite.encoders.text_card import TextCard
 from cite.errors import ModelError
 
 
@@ -48,7 +49,8 @@ def find_weights(row: Published, weights: str | Path | None = None) -> str:
                 continue
             return f'on the hub, fetched at first use ({source.repo}, {name})'
     except Exception as error:  # the client's own, httpx's or the system's, by version
-        raise ModelError(f'weights of {row.name}: {explain(source, error)}') from error
+        whole = isinstance(row, TextCard) and row.encoder == 'TextEncoder'
+        raise ModelError(f'weights of {row.name}: {explain(source, error, whole)}') from error
     raise ModelError(
         f'weights of {row.name}: hub repository {source.repo} has none of {", ".join(names)}'
     )

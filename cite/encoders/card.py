@@ -153,7 +153,8 @@ def resize_options(card: Card, image_size: int) -> dict[str, Any]:
         'interpolation': card.interpolation,
         'how': card.resize,
     }
-    if card.resize == 'shortest' and card.resize_size is not None:
+    crops = card.resize == 'squash' and card.resize_size != card.image_size
+    if (card.resize == 'shortest' or crops) and card.resize_size is not None:
         options['resize'] = round(card.resize_size * image_size / card.image_size)
     return options
 

@@ -157,6 +157,8 @@ def how_to_get(row: Published) -> list[str]:
 
 def _placed(row: Published) -> str:
     source = row.source
+    if source and source.parts:
+        return ' and '.join(file for _, file in source.parts)
     if isinstance(row, TextCard) and row.encoder == 'TextEncoder':
         return f'{row.name}/ (config.json, weights, tokenizer)'
     file = source.filenames[0] if source else ''

@@ -82,7 +82,12 @@ def commit_of(path: Path) -> str | None:
     return next(hashes, None)
 
 
-def explain(source: Source, error: Exception) -> str:
+def explain(source: Source, error: Exception, whole: bool = False) -> str:
+    """Why the hub does not give a file, and what to do.
+
+    Args:
+        whole: The model is read from a folder, its file alone is of no use.
+    """
     from huggingface_hub.errors import (
         GatedRepoError,
         HFValidationError,
@@ -94,7 +99,7 @@ def explain(source: Source, error: Exception) -> str:
     page = f'https://huggingface.co/{source.repo}'
     local = (
         'Or get the repository elsewhere and pass model=<its folder>'
-        if source.filenames == ('config.json',)
+        if whole or source.filenames == ('config.json',)
         else f'Or get {source.filenames[0]} elsewhere and pass weights=<its path>'
     )
     if isinstance(error, HFValidationError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,21 +123,22 @@ class Pair(nn.Module):
     @torch.inference_mode()
     def encode_text(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         batch_size: int = 64,
         normalise: bool = True,
         truncate: bool = False,
     ) -> np.ndarray:
-        """Texts → float32 (N, dim).
+        """Texts (a list, an array, a generator or one) → float32 (N, dim).
 
         Args:
             normalise: To unit length.
             truncate: Cut texts that are too long; they are refused otherwise.
 
         Raises:
-            ConfigError: No list of texts, an empty one, or one that is too long.
+            ConfigError: No texts, an empty one, or one that is too long.
         """
-        vectors = self.text.encode_text(texts, batch_size, truncate).to(self.log_scale.device)
+        listed = [texts] if isinstance(texts, str) else list(texts)
+        vectors = self.text.encode_text(listed, batch_size, truncate).to(self.log_scale.device)
         features = self.text_projection(vectors).float().cpu()
         return (functional.normalize(features, dim=-1) if normalise else features).numpy()
 

@@ -45,9 +45,9 @@ def load_pair(
         if path.suffix == '.safetensors' or path.exists():
             return read_pair(path, vision, text)
         close = difflib.get_close_matches(str(model), PAIRS, n=1)
-        hint = f'did you mean {close[0]}? ' if close else ''
+        hint = f'did you mean {close[0]}?' if close else f'known: {", ".join(PAIRS)}.'
         raise ModelError(
-            f'unknown pair {str(model)!r}: {hint}Known: {", ".join(PAIRS)}; or the path of a '
+            f'unknown pair {str(model)!r}: {hint} See `cite models --kind pair`, or give the path of a '
             'pair.safetensors'
         )
     encoder = build_text_encoder({'model': card.text, **text})

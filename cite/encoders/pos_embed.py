@@ -18,6 +18,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, cat
 from torch.nn.functional import interpolate
 
@@ -53,17 +54,41 @@ def interpolate_pos_embed(
         )
     if old_grid == new_grid:
         return pos
-    grid = pos[:, n_prefix:].float().unflatten(1, old_grid).permute(0, 3, 1, 2)
+    rows, columns = (
+        _weights(old, new, flavour).to(pos.device)
+        for old, new in zip(old_grid, new_grid, strict=True)
+    )
+    grid = pos[0, n_prefix:].double().unflatten(0, old_grid)
+    grid = _mixed(columns, _mixed(rows, grid).transpose(0, 1)).transpose(0, 1)
+    return cat([pos[:, :n_prefix], grid.flatten(0, 1)[None].to(pos.dtype)], dim=1)
+
+
+def _weights(old: int, new: int, flavour: PosInterp) -> Tensor:
+    """What each of `old` places in a row counts at each of `new`: (new, old), to 24 binary digits."""
+    # columns all alike; of one column alone, torch 2.14 makes something else when it antialiases
+    source = torch.eye(old, dtype=torch.float64, device='cpu').view(1, old, old, 1)
+    source = source.repeat(1, 1, 1, old)
     if flavour == 'dino':
-        factors = [(new + 0.1) / old for new, old in zip(new_grid, old_grid, strict=True)]
-        grid = interpolate(grid, scale_factor=factors, mode='bicubic')
+        found = interpolate(source, scale_factor=((new + 0.1) / old, 1.0), mode='bicubic')
     elif flavour == 'conch':
-        grid = interpolate(grid, size=new_grid, mode='bilinear')
+        found = interpolate(source, size=(new, old), mode='bilinear')
     elif flavour == 'openclip':
-        grid = interpolate(grid, size=new_grid, mode='bicubic', align_corners=True)
+        found = interpolate(source, size=(new, old), mode='bicubic', align_corners=True)
     else:
-        grid = interpolate(grid, size=new_grid, mode='bicubic', antialias=flavour == 'timm')
-    return cat([pos[:, :n_prefix], grid.flatten(2).transpose(1, 2).to(pos.dtype)], dim=1)
+        found = interpolate(source, size=(new, old), mode='bicubic', antialias=flavour == 'timm')
+    return (found[0, :, :, 0].T * 2**24).round() / 2**24
+
+
+def _mixed(weights: Tensor, grid: Tensor) -> Tensor:
+    """Weighted sums over the first axis, (old, …) → (new, …).
+
+    In one order and by operations that every processor rounds alike, which torch's own resizing does not:
+    a tower's digest covers these numbers, and an adapter must know its base model again on any machine.
+    """
+    total = grid.new_zeros(len(weights), *grid.shape[1:])
+    for weight, values in zip(weights.T, grid, strict=True):
+        total += weight.view(-1, *[1] * values.ndim) * values
+    return total
 
 
 def fit_pos_embed(

@@ -132,7 +132,8 @@ def unwrap(content: Any, what: str) -> dict[str, Tensor]:
 def _strip_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for prefix in PREFIXES:
         inside = [key for key in state if key.startswith(prefix)]
-        beside = [k for k in state if not k.startswith((prefix, 'student.'))]  # same model, worse
+        passed = (prefix, 'student.') if prefix == 'teacher.' else (prefix,)  # same model, worse
+        beside = [key for key in state if not key.startswith(passed)]
         if inside and all(key.startswith(_BESIDE) for key in beside):
             kept = {key: state[key] for key in beside}
             return _strip_prefixes({k.removeprefix(prefix): state[k] for k in inside} | kept)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ def card_from_timm(name: str) -> Card:
 
     plain = name.removeprefix('timm:')
     if not is_timm_name(plain):
-        close = timm.list_models(f'*{plain.partition(".")[0]}*')[:5]
+        arch = plain.partition('.')[0]
+        close = timm.list_models(f'*{arch}*')[:5] or get_close_matches(arch, timm.list_models(), 3)
         hint = f'; close: {", ".join(close)}' if close else ''
         raise ModelError(f'timm has no model {plain!r}{hint}. See timm.list_pretrained("vit_*")')
     try:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RANDOM_SEED = 2023
-"""Random towers are the same on every machine, so that adapters of theirs can be loaded."""
+"""Random towers are the same at every start, so that adapters of theirs can be loaded. (Not on every kind of
+processor: PyTorch draws in the width of its vectors.)"""
 RANDOM_GAIN = 6.0
 
 
@@ -61,20 +62,23 @@ def load_vision(
     card = get_card(model)
     if mean is not None or std is not None:
         card = replace(card, mean=_rgb('mean', mean or card.mean), std=_rgb('std', std or card.std))
-    trunk = random_trunk(card, image_size or card.image_size)
+    size = image_size or card.image_size
+    _check_size(card, size)
     if not pretrained and weights is not None:
         raise ConfigError(f'{card.name}: pretrained=False and weights={weights} exclude each other')
     published = card.source is not None or card.weights is not None
-    if weights is None and not published:
+    # what cannot be had is told before a billion random weights are drawn
+    found = resolve_weights(card, weights) if pretrained and (published or weights) else None
+    trunk = random_trunk(card, size)
+    if not published and found is None:
         _amplify(trunk)
-    elif pretrained:
-        found = resolve_weights(card, weights)
+    elif found is not None:
         logger.info('weights of %s: %s', card.name, found.path)
         parts = card.source.parts if card.source is not None and found.path.is_dir() else ()
         stored = read_parts(found.path, parts) if parts else read_state(found.path)
         settled = settle_feed_forward(card, stored)
         if settled is not card:
-            card, trunk = settled, random_trunk(settled, image_size or card.image_size)
+            card, trunk = settled, random_trunk(settled, size)
         state = to_timm(stored, trunk, card.pos_interp, card.leftovers)
         load_strict(trunk, state, f'{card.name} from {found.path}')
     return VisionTower(card, trunk.eval(), TUNINGS.build(tuning) if tuning is not None else None)
@@ -86,15 +90,19 @@ def random_trunk(card: Card, image_size: int) -> nn.Module:
     Raises:
         ModelError: A size that the architecture does not take.
     """
+    _check_size(card, image_size)
+    stages: type[Stages] = STAGES.get(card.tower)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(RANDOM_SEED)
+        return stages.build(card, image_size)
+
+
+def _check_size(card: Card, image_size: int) -> None:
     if image_size < card.patch_size or image_size % card.patch_size:
         raise ModelError(
             f'{card.name} cuts images into patches of {card.patch_size} pixels; image_size must be a '
             f'multiple of it, found {image_size}'
         )
-    stages: type[Stages] = STAGES.get(card.tower)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(RANDOM_SEED)
-        return stages.build(card, image_size)
 
 
 @torch.no_grad()

@@ -67,8 +67,10 @@ def _at(card: Card, source: Source, revision: str) -> Card:
 
 
 def text_half(vision: str) -> str | None:
-    """The text row that goes with a vision row in a pair; None where it is no half of one."""
-    return next((pair.text for pair in PAIRS.values() if pair.vision == vision), None)
+    """The text row that goes with a vision row (by name or hub repository) in a pair; None without one."""
+    card = find_card(vision)
+    name = card.name if card else vision
+    return next((pair.text for pair in PAIRS.values() if pair.vision == name), None)
 
 
 def find_text_card(model: str) -> TextCard | None:
@@ -119,6 +121,8 @@ def get_card(model: str) -> Card:
     path = Path(model).expanduser()
     if path.exists() or model.startswith(('/', './', '../', '~')):
         return timm_cards.card_from_path(path)
+    if find_text_card(model) is not None:
+        raise ModelError(f'{model} is a text encoder, no vision model: load it with load_text')
     close = suggest(model)
     hint = f'did you mean {" or ".join(close)}?' if close else 'see `cite models`.'
     raise ModelError(

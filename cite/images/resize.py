@@ -33,10 +33,10 @@ class ResizePatch:
     Args:
         size: side of the result.
         interpolation: `'bicubic'`, `'bilinear'`, `'lanczos'` or `'nearest'`.
-        how: `'squash'`: both sides to `size`. `'shortest'`: the shortest side to `resize`, then a
+        how: `'squash'`: both sides to `resize`. `'shortest'`: the shortest side to `resize`. Either, then a
             centre crop of `size`. `'pad'`: black margins around the picture up to a square, whose sides
             go to `size`; a picture that is smaller than that is not enlarged.
-        resize: for `'shortest'`, default `size`; e.g. 256 for the customary 256 -> 224.
+        resize: default `size`; e.g. 256 for the customary 256 -> 224. `'pad'` has none.
 
     A picture that has the size already is returned untouched, not resampled.
     """
@@ -53,8 +53,8 @@ class ResizePatch:
             raise ConfigError(f'interpolation must be one of {modes}, found {interpolation!r}')
         if how not in ('squash', 'shortest', 'pad'):
             raise ConfigError(f"how must be 'squash', 'shortest' or 'pad', found {how!r}")
-        if how != 'shortest' and resize is not None:
-            raise ConfigError(f"resize goes with how='shortest'; {how!r} resizes to size")
+        if how == 'pad' and resize is not None:
+            raise ConfigError("resize goes with how='shortest' or 'squash'; 'pad' resizes to size")
         if size < 1 or (resize is not None and resize < size):
             raise ConfigError(f'expected 1 <= size <= resize, found size {size}, resize {resize}')
         self.size, self.how, self.resize = size, how, size if resize is None else resize
@@ -65,7 +65,7 @@ class ResizePatch:
             image = self._pad(image)
         height, width = F.get_size(image)
         if self.how != 'shortest':
-            target = (self.size, self.size)
+            target = (self.resize, self.resize)
         else:
             scale = self.resize / min(height, width)
             target = (round(height * scale), round(width * scale))

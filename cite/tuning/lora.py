@@ -196,17 +196,26 @@ def _targeted(targets: str | tuple[str, ...], names: list[str]) -> set[str]:
         ConfigError: Nothing is meant, or not all that was asked for is there.
     """
     if isinstance(targets, str):
-        for family in FAMILIES:
-            wanted = {name for kind in targets.split('+') for name in family[kind]}
-            if wanted <= set(names):
-                return wanted
+        wanted = _of_family(targets, names)
+        if wanted:
+            return wanted
         missing = targets
     else:
         ends = {t: {n for n in names if f'.{n}'.endswith(f'.{t}')} for t in targets}
         missing = ', '.join(target for target, found in ends.items() if not found)
         if not missing:
             return set().union(*ends.values())
+    fitting = ''.join(f'targets={word!r}, or ' for word in TARGETS if _of_family(word, names))
     raise ConfigError(
-        f'LoRA: the blocks of this model have no layers {missing}. Give targets as a list of endings; '
-        f'linear layers in its blocks: {", ".join(names)}'
+        f'LoRA: the blocks of this model have no layers {missing}. Give {fitting}targets as a list of '
+        f'endings; linear layers in its blocks: {", ".join(names)}'
     )
+
+
+def _of_family(targets: str, names: list[str]) -> set[str]:
+    """What a word of `TARGETS` means in the family that these names are of; empty where it is none."""
+    for family in FAMILIES:
+        wanted = {name for kind in targets.split('+') for name in family[kind]}
+        if wanted <= set(names):
+            return wanted
+    return set()

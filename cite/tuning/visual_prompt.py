@@ -80,8 +80,8 @@ class VisualPrompt(Tuning):
         stages = tower.stages
         if not stages.takes_prompts:
             raise ConfigError(
-                f'VisualPrompt: {tower.card.name} is {stages.description}, whose blocks see no one '
-                f'sequence of tokens that prompts could join. Tune it with {stages.alternatives}'
+                f'VisualPrompt: {tower.card.name} is {stages.description}, with no one sequence '
+                f'of tokens through all blocks that prompts could join. Tune it with {stages.alternatives}'
             )
         blocks = _block_numbers(self.layers, tower.depth)
         self.check_length(tower)

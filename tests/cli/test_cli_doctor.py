@@ -102,6 +102,14 @@ def test_little_room_is_a_warning(monkeypatch, capsys):
     assert any('1.0 GB left' in line for line in lines_of(capsys, 'WARN'))
 
 
+def test_a_misspelt_model_is_no_list_of_configs(capsys):
+    assert main(['doctor', 'unii2']) == 2
+    told = capsys.readouterr().err
+    assert 'did you mean the model uni' in told and 'patchgastric' not in told
+    assert main(['doctor', 'quickstart/cit']) == 2
+    assert 'Did you mean quickstart/cite.py' in capsys.readouterr().err
+
+
 def test_the_folder_of_weights(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv('CITE_WEIGHTS', str(tmp_path / 'nowhere'))
     assert main(['doctor']) == 1

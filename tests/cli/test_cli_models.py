@@ -87,6 +87,9 @@ def test_cards_by_alias_and_by_hand(capsys):
     text = ' '.join(shown(capsys, 'clinical-t5-base').split())
     assert 'physionet.org' in text and 'clinical-t5-base/ (config.json, weights, tokenizer)' in text
     assert 'See also: conch-clip' in shown(capsys, 'conch')
+    assert 'vit256_small_dino.pth and vit4k_xs_dino.pth' in ' '.join(
+        shown(capsys, 'hipt-4k').split()
+    )
 
 
 def test_every_row_has_a_card_that_fits(capsys):
@@ -102,6 +105,13 @@ def test_unknown_names_are_refused_with_suggestions(capsys):
     assert out == '' and "'uni3-h'" in err and 'uni2-h' in err and err.count('\n') == 1
     assert main(['models', 'xyzzy', '--gated']) == 2
     assert 'with these filters' in capsys.readouterr().err
+    for options, told in (
+        (['--licence', 'foo'], 'no model of the zoo fits all of these filters'),
+        (['uni2-h', '--domain', 'general'], "what has 'uni2-h' in its name does not fit"),
+        (['timm:resnet18'], '`cite doctor timm:resnet18`'),
+    ):
+        assert main(['models', *options]) == 2
+        assert told in capsys.readouterr().err
     assert main(['models', '--domain', 'geology']) == 2
     assert 'pathology' in capsys.readouterr().err
 

@@ -86,6 +86,8 @@ def test_values_mean_what_they_mean_to_mim():
     assert read_options(None) == {}
     with pytest.raises(ConfigError, match='--cfg-options: Imbalanced brackets'):
         read_options(['a=[1,(2]'])
+    with pytest.raises(ConfigError, match=r'--cfg-options takes no dict'):
+        read_options(["model.backbone.tuning=dict(type='LoRA',r=4)"])
 
 
 def test_options_that_do_not_fit_take_one_line(tmp_path, capsys):

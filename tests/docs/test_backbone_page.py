@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import timm
@@ -17,7 +18,7 @@ from cite.encoders.zoo import CARDS
 from cite.errors import CheckpointError, ModelError
 
 PAGE = (REPO / 'docs' / 'add_a_backbone.md').read_text(encoding='utf-8')
-OWN, ROW, USE = re.findall(r'^```python\n(.*?)^```', PAGE, re.M | re.S)
+OWN, ROW, USE, STAGES_OF_MINE = re.findall(r'^```python\n(.*?)^```', PAGE, re.M | re.S)
 
 
 def run(script):
@@ -58,6 +59,18 @@ def test_the_row_is_strict_and_says_how_to_get_its_file(rowed):
     torch.save({**rowed, 'surprise': torch.zeros(1)}, 'mine.pth')
     with pytest.raises(CheckpointError, match='surprise'):
         run(USE)
+
+
+def test_an_architecture_of_ones_own(rowed, monkeypatch):
+    kind = run(STAGES_OF_MINE)['MyStages']
+    card = replace(
+        CARDS['mine-vit-s16'], arch='mine', tower='MyStages', feature='pool', feature_dim=32
+    )
+    monkeypatch.setitem(CARDS, card.name, card)
+    torch.save(kind.build(card, 224).state_dict(), 'mine.pth')
+    for tuning in (None, 'VisualPrompt', {'type': 'LoRA', 'targets': ['0']}):
+        tower = cite.load_vision('mine-vit-s16', weights='mine.pth', tuning=tuning)
+        assert tower(torch.rand(2, 3, 224, 224)).shape == (2, 32)
 
 
 def test_a_file_among_the_cards_is_found(tmp_path):

@@ -24,3 +24,17 @@ def test_crop_must_fit_into_the_resized_image():
 def test_hashable_and_resize_size_follows_the_image_size():
     assert hash(CARD) == hash(replace(CARD))
     assert CARDS['clip-vit-b16'].resize_size == 224
+
+
+def test_every_margin_reaches_the_resizing():
+    """timm's 'squash' models may have one as well."""
+    from cite.encoders.card import resize_options
+
+    squash = replace(CARD, resize='squash', resize_size=256)
+    assert resize_options(squash, 112) == {
+        'size': 112,
+        'interpolation': 'bicubic',
+        'how': 'squash',
+        'resize': 128,
+    }
+    assert 'resize' not in resize_options(replace(squash, resize_size=224), 112)

@@ -107,7 +107,12 @@ def test_texts_are_encoded_as_in_training(pair):
         both.encode_text([longer])
     cut = both.encode_text([longer], truncate=True)
     np.testing.assert_allclose(cut, both.encode_text(['gland ' * 14]), atol=1e-6)
-    for texts in ([], 'gland', ['']):
+    for form in (iter(TEXTS), tuple(TEXTS), np.array(TEXTS)):
+        np.testing.assert_allclose(both.encode_text(form), expected, atol=1e-6)
+    np.testing.assert_allclose(both.encode_text(TEXTS[0]), expected[:1], atol=1e-5)
+    with pytest.raises(ConfigError, match='must be a list'):
+        both.text.encode_text(iter(TEXTS))
+    for texts in ([], '', ['']):
         with pytest.raises(ConfigError, match='text'):
             both.encode_text(texts)
 

@@ -73,7 +73,7 @@ def test_unknown_names_are_told_with_the_known_ones(tmp_path):
     ):
         load_pair('clip-vit-b61')
     with pytest.raises(
-        ModelError, match=r'Known: .*clip-vit-b32, .*; or the path of a pair.safetensors'
+        ModelError, match=r'known: .*clip-vit-b32, .* the path of a pair.safetensors'
     ):
         load_pair('nothing-like-it')
     with pytest.raises(CheckpointError, match=r'gone\.safetensors: no such file'):

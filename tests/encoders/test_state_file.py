@@ -163,6 +163,13 @@ def test_prefix_stays_where_something_else_stands_beside_it():
     assert unwrap(state, 'transformers model').keys() == state.keys()
 
 
+def test_a_student_is_left_out_beside_a_teacher_only():
+    state = {'teacher.a': torch.ones(1), 'student.a': torch.zeros(1)}
+    assert unwrap(state, 'run').keys() == {'a'}
+    state = {'module.a': torch.ones(1), 'student.a': torch.zeros(1)}
+    assert unwrap(state, 'something else').keys() == state.keys()
+
+
 def test_no_tensors():
     with pytest.raises(CheckpointError, match='no tensors in it; its keys: epoch'):
         unwrap({'epoch': 3}, 'w.pth')

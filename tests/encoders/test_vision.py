@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 from tiny_models import tiny_images
 
 import cite
+from cite.encoders import vision
 from cite.encoders.vision import load_vision
 from cite.errors import CheckpointError, ConfigError, ModelError
 
@@ -62,6 +63,14 @@ def test_mean_and_std_may_be_given():
     shift = (other.mean - plain.mean).expand(2, 3, 32, 32)
     images = tiny_images()
     torch.testing.assert_close(other(images + shift), plain(images), rtol=1e-4, atol=1e-4)
+
+
+def test_missing_weights_are_told_before_anything_is_built(monkeypatch, tmp_path):
+    monkeypatch.setattr(vision, 'random_trunk', lambda *_: pytest.fail('built'))
+    with pytest.raises(ModelError, match='no file or folder'):
+        load_vision('uni2-h', weights=tmp_path / 'none.pth')
+    with pytest.raises(ModelError, match='multiple of it, found 100'):
+        load_vision('uni2-h', image_size=100)  # and that before anything is fetched
 
 
 @pytest.mark.parametrize(

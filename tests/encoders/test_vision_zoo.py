@@ -24,6 +24,13 @@ def test_dinov2_keeps_its_authors_interpolation():
     assert CARDS['dinov2-vit-b14-reg'].pos_interp == 'timm'
 
 
+def test_images_are_resized_as_the_authors_do():
+    # torchvision's default; and transformers' ViT processor, which keeps no aspect
+    assert CARDS['midnight-12k'].interpolation == 'bilinear'
+    for name in ('phikon', 'vit-b16-in21k-google'):
+        assert (CARDS[name].interpolation, CARDS[name].resize) == ('bilinear', 'squash')
+
+
 def test_find_card():
     assert find_card('clip-vit-b16') is CARDS['clip-vit-b16']
     assert find_card('timm:vit_tiny_patch16_224') is None
@@ -61,3 +68,10 @@ def test_unknown_name_suggests():
         get_card('clip-vit-b61')
     with pytest.raises(ModelError, match='see `cite models`'):
         get_card('zzz')
+    with pytest.raises(ModelError, match=r'timm has no model .*vit_small_patch16_224'):
+        get_card('timm:vit_smal_patch16_224')
+
+
+def test_a_text_encoder_is_told_as_one():
+    with pytest.raises(ModelError, match=r'biobert-v1\.1 is a text encoder.*load_text'):
+        get_card('biobert-v1.1')

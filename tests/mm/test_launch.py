@@ -4,6 +4,7 @@ import pytest
 
 from cite.errors import ConfigError
 from cite.mm.launch import load_config
+from cite.tuning import TUNINGS
 
 
 def test_flags_are_merged(tiny_file, tmp_path):
@@ -14,6 +15,15 @@ def test_flags_are_merged(tiny_file, tmp_path):
     assert cfg.model.precision == 'auto'
     assert cfg.randomness.seed == 7
     assert cfg.launcher == 'none'
+
+
+@pytest.mark.parametrize('config', ['quickstart/cite', 'patchgastric/vpt'])
+def test_another_tuning_takes_the_prompts_place_in_one_line(config):
+    """Options of the prompt in a base config would stay, and be none of LoRA's."""
+    options = {'model.backbone.tuning.type': 'LoRA', 'model.backbone.tuning.r': 4}
+    assert TUNINGS.build(load_config(config, options=options).model.backbone.tuning).r == 4
+    options = {'model.backbone.tuning': 'LoRA'}
+    assert load_config(config, options=options).model.backbone.tuning == 'LoRA'
 
 
 def test_run_folder_by_default(tiny_file, tmp_path):

@@ -73,6 +73,8 @@ def test_zero_shot_text_tower_goes_with_the_backbone(tiny):
     cfg = tiny({'model.backbone.model': 'clip-vit-b32'})
     cfg.model.head = {**head, 'text_encoder': {'type': 'TextEncoder'}}
     assert resolve(cfg, 'cpu').model.head.text_encoder.model == 'clip-vit-b32'
+    cfg.model.backbone.model = 'hf-hub:openai/clip-vit-base-patch32'
+    assert resolve(cfg, 'cpu').model.head.text_encoder.model == 'clip-vit-b32'
     cfg.model.backbone.model = 'conch-clip'
     assert resolve(cfg, 'cpu').model.head.text_encoder.model == 'conch'
     cfg.model.backbone.model = 'dinov2-vit-b14'

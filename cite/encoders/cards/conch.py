@@ -47,6 +47,7 @@ CARDS = (
         **_V1,
         vision='conch-clip',
         text='conch',
+        note='the 22 templates of its authors are in the folder prompts of github.com/mahmoodlab/CONCH',
     ),
     Card(
         name='conch-v1.5',

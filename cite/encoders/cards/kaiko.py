@@ -54,6 +54,7 @@ CARDS = (
         citation='Karasikov et al., arXiv:2504.05186',
         source=Source('kaiko-ai/midnight'),
         arch_kwargs={'num_classes': 0},
+        interpolation='bilinear',
         domain='pathology',
         pos_interp='mae',
         leftovers=('mask_token',),

@@ -21,6 +21,7 @@ CARDS = (
         source=Source('owkin/phikon'),
         arch_kwargs={'num_classes': 0, 'norm_layer': 'LayerNorm@1e-12'},
         interpolation='bilinear',
+        resize='squash',
         domain='pathology',
         pos_interp='mae',
         mpp=0.5,

@@ -47,7 +47,10 @@ def convert(state: Mapping[str, Tensor], model: VisionTransformer) -> dict[str, 
     timm's models with registers add no position to the class token, so it is added here.
     """
     out = rename(state, _RENAMES)
-    if model.no_embed_class and {'cls_token', 'pos_embed'} <= out.keys():
+    bare = getattr(
+        model, 'no_embed_class', False
+    )  # the file may be meant for a model of another kind
+    if bare and {'cls_token', 'pos_embed'} <= out.keys():
         positions = out['pos_embed'].shape[1]
         if math.isqrt(positions) ** 2 != positions:  # not a bare grid already
             out['cls_token'] = out['cls_token'] + out['pos_embed'][:, :1]

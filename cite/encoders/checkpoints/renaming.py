@@ -51,7 +51,7 @@ def join(state: Mapping[str, Tensor], parts: Sequence[str], whole: str) -> dict[
 
 def has_head(model: VisionTransformer) -> bool:
     """Whether the model ends in a linear layer (CLIP's projection)."""
-    return isinstance(model.head, nn.Linear)
+    return isinstance(getattr(model, 'head', None), nn.Linear)  # other kinds of models have none
 
 
 def start_pooled_norm(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:

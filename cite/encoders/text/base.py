@@ -59,7 +59,10 @@ def check_texts(texts: Sequence[str]) -> None:
     Raises:
         ConfigError: Naming what was found.
     """
-    if isinstance(texts, str) or not texts or not all(isinstance(text, str) for text in texts):
+    listed = isinstance(texts, Sequence) and not isinstance(
+        texts, str
+    )  # a generator would be used up
+    if not listed or not texts or not all(isinstance(text, str) for text in texts):
         raise ConfigError(f'texts must be a list with one string per class, found {texts!r}')
     if not all(text.strip() for text in texts):
         raise ConfigError(f'a class has an empty text, each needs a description: {list(texts)!r}')

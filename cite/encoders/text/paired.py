@@ -162,7 +162,10 @@ class PairedTextEncoder(FrozenTextEncoder):
         except CiteError:
             raise
         except Exception as error:  # transformers raises OSError, ValueError, hub errors, …
-            what = f'the tokenizer of {self.model}: tokenizer=<folder> names one; here'
+            what = (
+                f'the tokenizer of {self.model}: tokenizer=<folder> names one (of a pair: '
+                'text=dict(tokenizer=<folder>)), or its files beside the weights; here'
+            )
             raise ModelError(explain_missing(what, source, error, ())) from error
 
 

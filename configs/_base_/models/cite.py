@@ -4,7 +4,7 @@ model = dict(
     backbone=dict(
         type='VisionTower',
         model='clip-vit-b16',
-        tuning=dict(type='VisualPrompt', length=1, init='token'),
+        tuning=dict(type='VisualPrompt'),  # options go unsaid: another type takes its place alone
     ),
     neck=dict(type='ProjectionNeck', init='normal_identity'),
     head=dict(

@@ -1,3 +1,3 @@
 # Visual prompt tuning (Jia et al., ECCV 2022) under a linear head.
 _base_ = 'linear.py'
-model = dict(backbone=dict(tuning=dict(type='VisualPrompt', length=1, init='token')))
+model = dict(backbone=dict(tuning=dict(type='VisualPrompt')))

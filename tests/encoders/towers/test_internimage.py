@@ -157,7 +157,7 @@ def test_lora(kind):
 
 
 def test_attention_is_no_target():
-    with pytest.raises(ConfigError, match=r'attn.*dcn\.input_proj'):
+    with pytest.raises(ConfigError, match=r"attn\. Give targets='mlp', or .*dcn\.input_proj"):
         tower({'type': 'LoRA', 'targets': 'attn'})
 
 

@@ -207,6 +207,7 @@ def test_9_switching_modes_returns_the_tower():
 
 def test_10_head_counts_which_no_shape_shows_are_the_authors():
     assert trunk_on_meta('transpath-mocov3-s16').blocks[0].attn.num_heads == 12
+    assert trunk_on_meta('mocov3-vit-s16').blocks[0].attn.num_heads == 12
     assert trunk_on_meta('lunit-dino-s16').blocks[0].attn.num_heads == 6
     assert trunk_on_meta('hipt-vit256').blocks[0].attn.num_heads == 6
     six, twelve = (
