@@ -19,7 +19,7 @@ from torch import Tensor
 
 from cite.atomic import replacing
 from cite.encoders.checkpoints.bit import find_prefix, from_tensorflow
-from cite.encoders.state_file import read_state
+from cite.encoders.files.state_file import read_state
 from cite.encoders.vision import random_trunk
 from cite.encoders.zoo import CARDS
 from cite.errors import CheckpointError, CiteError

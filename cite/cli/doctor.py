@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         for finding in check():
             print(finding, flush=True)
             counts[finding.level] += 1
-    print(f'\n{counts["PASS"]} passed, {counts["WARN"]} warnings, {counts["FAIL"]} failed')
+    print(f'\n{counts["PASS"]} passed, {counts["WARN"]} to look at, {counts["FAIL"]} failed')
     return 1 if counts['FAIL'] else 0
 
 

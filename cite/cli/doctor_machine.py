@@ -61,7 +61,7 @@ def _caches() -> Iterator[Finding]:
 
 def _weights() -> Iterator[Finding]:
     from cite.encoders.catalogue import all_rows
-    from cite.encoders.sources import placed_file, placed_folder
+    from cite.encoders.files.sources import placed_file, placed_folder
     from cite.paths import weights_dir
 
     try:

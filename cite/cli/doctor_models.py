@@ -130,7 +130,7 @@ def _licence(side: str, card: Any) -> Finding:
 
 def _weights(card: Any, weights: str | None) -> Finding:
     """Whether the weights are here or can be had; asks the hub once where they are not here."""
-    from cite.encoders.availability import find_weights
+    from cite.encoders.files.availability import find_weights
 
     try:
         return passed(f'weights of {card.name}: {find_weights(card, weights)}')

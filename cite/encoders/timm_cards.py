@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cite.encoders.card import Card, Source
-from cite.encoders.hub import fetch
+from cite.encoders.files.hub import fetch
 from cite.encoders.pos_embed import PosInterp
 from cite.encoders.timm_outline import outline
 from cite.errors import ConfigError, ModelError

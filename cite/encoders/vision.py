@@ -13,8 +13,8 @@ import torch
 from cite.encoders.card import Card
 from cite.encoders.checkpoints import load_strict, to_timm
 from cite.encoders.checkpoints.feed_forward import settle_feed_forward
-from cite.encoders.sources import resolve_weights
-from cite.encoders.state_file import read_parts, read_state
+from cite.encoders.files.sources import resolve_weights
+from cite.encoders.files.state_file import read_parts, read_state
 from cite.encoders.towers.stages import STAGES, Stages
 from cite.encoders.towers.tower import VisionTower
 from cite.encoders.zoo import get_card
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RANDOM_SEED = 2023
-"""Random towers are the same at every start, so that adapters of theirs can be loaded. (Not on every kind of
-processor: PyTorch draws in the width of its vectors.)"""
+"""Random towers are the same at every start, so that adapters of theirs can be loaded; not on every kind of
+processor, since PyTorch draws in the width of its vectors."""
 RANDOM_GAIN = 6.0
 
 

@@ -81,7 +81,8 @@ class VisualPrompt(Tuning):
         if not stages.takes_prompts:
             raise ConfigError(
                 f'VisualPrompt: {tower.card.name} is {stages.description}, with no one sequence '
-                f'of tokens through all blocks that prompts could join. Tune it with {stages.alternatives}'
+                f'of tokens through all blocks that prompts could join. Tune it with {stages.alternatives} '
+                '(in a config: model.backbone.tuning=NoTuning)'
             )
         blocks = _block_numbers(self.layers, tower.depth)
         self.check_length(tower)

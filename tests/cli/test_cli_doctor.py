@@ -158,14 +158,14 @@ def test_no_access_to_a_gated_model(monkeypatch, capsys, error, says):
         asked.append(args)
         raise hub_error(error)
 
-    monkeypatch.setattr('cite.encoders.availability.ask', refuse)
+    monkeypatch.setattr('cite.encoders.files.availability.ask', refuse)
     assert main(['doctor', 'uni2-h']) == 1
     (line,) = lines_of(capsys, 'FAIL')
     assert says in line and len(asked) == 1
 
 
 def test_a_model_that_the_hub_would_give(monkeypatch, capsys):
-    monkeypatch.setattr('cite.encoders.availability.ask', lambda *args: None)
+    monkeypatch.setattr('cite.encoders.files.availability.ask', lambda *args: None)
     assert main(['doctor', 'plip']) == 0
     shown = capsys.readouterr().out
     assert 'text plip: licence' in shown and 'on the hub, fetched at first use (vinid/plip' in shown
@@ -223,6 +223,6 @@ def test_a_model_in_the_hub_cache_is_not_asked_for(monkeypatch, capsys):
         raise AssertionError('the hub was asked')
 
     monkeypatch.setattr('huggingface_hub.try_to_load_from_cache', cached)
-    monkeypatch.setattr('cite.encoders.availability.ask', never)
+    monkeypatch.setattr('cite.encoders.files.availability.ask', never)
     assert main(['doctor', 'uni2-h']) == 0
     assert '/cache/MahmoodLab/UNI2-h/pytorch_model.bin (hub cache)' in capsys.readouterr().out

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cite.encoders.state_file import read_state
+from cite.encoders.files.state_file import read_state
 from cite.encoders.text.base import TEXT_ENCODERS
 from cite.encoders.text.hub import cached_first, explain_missing, fingerprint
 from cite.encoders.text.openai_clip import text_tower

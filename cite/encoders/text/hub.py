@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cite.encoders.hub import ask
-from cite.encoders.sources import placed_folder
+from cite.encoders.files.hub import ask
+from cite.encoders.files.sources import placed_folder
 from cite.errors import ModelError
 
 if TYPE_CHECKING:

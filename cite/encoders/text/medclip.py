@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cite.encoders.state_file import read_state
+from cite.encoders.files.state_file import read_state
 from cite.encoders.text.base import TEXT_ENCODERS
 from cite.encoders.text.medclip_bert import text_half
 from cite.encoders.text.paired import PairedTextEncoder

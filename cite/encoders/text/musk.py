@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cite.encoders.checkpoints.musk import OFFSET, branch
 from cite.encoders.checkpoints.renaming import drop
 from cite.encoders.checkpoints.strict import load_strict
-from cite.encoders.state_file import read_state
+from cite.encoders.files.state_file import read_state
 from cite.encoders.text.base import TEXT_ENCODERS
 from cite.encoders.text.paired import PairedTextEncoder
 from cite.encoders.text.pooling import as_it_is

@@ -12,8 +12,8 @@ from typing import Any
 from torch import Tensor
 
 from cite.encoders.card import Published, Source
-from cite.encoders.hub import commit_of
-from cite.encoders.sources import placed_file, resolve_weights
+from cite.encoders.files.hub import commit_of
+from cite.encoders.files.sources import placed_file, resolve_weights
 from cite.encoders.text.base import FrozenTextEncoder, check_texts
 from cite.encoders.text.hub import cached_first, explain_missing, find_file, identity, quiet
 from cite.encoders.text.tower import TextTower

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from cite.encoders.card import Source
-from cite.encoders.hub import fetch
+from cite.encoders.files.hub import fetch
 from cite.errors import ModelError
 
 

@@ -12,7 +12,7 @@ from timm.models.resnetv2 import ResNetV2
 
 from cite.encoders.checkpoints import find_family, load_strict, to_timm
 from cite.encoders.checkpoints.bit import find_prefix, from_tensorflow
-from cite.encoders.state_file import read_state
+from cite.encoders.files.state_file import read_state
 from cite.errors import CheckpointError
 
 LAYERS = {'50x1': [3, 4, 6, 3], '152x2': [3, 8, 36, 3]}

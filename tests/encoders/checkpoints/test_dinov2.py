@@ -5,7 +5,7 @@ import torch
 from timm.layers import SwiGLUPacked
 
 from cite.encoders.checkpoints import dinov2, find_family, load_strict, to_timm
-from cite.encoders.state_file import unwrap
+from cite.encoders.files.state_file import unwrap
 
 LEFTOVERS = ('mask_token', 'dino_head.*')
 PLAIN = {'arch': 'vit_small_patch14_dinov2'}

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cite.encoders.checkpoints import find_family, hf_clip, load_strict, to_timm
-from cite.encoders.state_file import read_state
+from cite.encoders.files.state_file import read_state
 from cite.errors import CheckpointError
 
 CLIP = {'arch': 'vit_base_patch16_clip_quickgelu_224', 'num_classes': 16}

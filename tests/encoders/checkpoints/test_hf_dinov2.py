@@ -5,7 +5,7 @@ import torch
 from timm.layers import SwiGLUPacked
 
 from cite.encoders.checkpoints import find_family, hf_dinov2, load_strict, to_timm
-from cite.encoders.state_file import read_state
+from cite.encoders.files.state_file import read_state
 
 CONFIG = {
     'hidden_size': 48,

@@ -10,7 +10,7 @@ import torch
 from layouts import names, synthetic
 
 from cite.encoders.checkpoints import FAMILIES, find_family, load_strict, to_timm
-from cite.encoders.state_file import unwrap
+from cite.encoders.files.state_file import unwrap
 from cite.encoders.vision import random_trunk
 from cite.encoders.zoo import CARDS
 from cite.errors import CheckpointError

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cite.encoders.checkpoints import find_family, load_strict, mmpretrain_vit, to_timm
-from cite.encoders.state_file import unwrap
+from cite.encoders.files.state_file import unwrap
 
 # timm → mmpretrain, by hand and in this order
 NAMES = (

@@ -74,7 +74,9 @@ def test_record(encoder, folder, tokenizer):
     assert record['logit_scale'] == pytest.approx(4.0)
     assert record['tokenizer'] == tokenizer
     assert len(record['fingerprint']) == 64
-    again = MedCLIPTextEncoder('medclip-vit', weights=folder / 'pytorch_model.bin', tokenizer=tokenizer)
+    again = MedCLIPTextEncoder(
+        'medclip-vit', weights=folder / 'pytorch_model.bin', tokenizer=tokenizer
+    )
     assert again.fingerprint() == record['fingerprint']
     assert MedCLIPTextEncoder('medclip-vit').fingerprint() is None
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cite.encoders.card import Card
 from cite.encoders.checkpoints import load_strict, to_timm
-from cite.encoders.state_file import unwrap
+from cite.encoders.files.state_file import unwrap
 from cite.encoders.vision import load_vision, random_trunk
 from cite.encoders.zoo import CARDS
 

@@ -12,8 +12,8 @@ from pair_files import TEXTS, custom_clip, normalised, pictures, save_wordpiece,
 
 from cite.encoders import zoo
 from cite.encoders.checkpoints import load_strict, to_timm
+from cite.encoders.files.state_file import unwrap
 from cite.encoders.pairs import load_pair
-from cite.encoders.state_file import unwrap
 from cite.encoders.text.projected import projected_bert
 from cite.encoders.vision import random_trunk
 

@@ -22,7 +22,7 @@ from published import (
 from torch import Tensor
 
 from cite.encoders.checkpoints import dinov2, find_family
-from cite.encoders.state_file import read_state
+from cite.encoders.files.state_file import read_state
 
 LAYOUTS = {
     'dinov2_vits14_pretrain': 'dinov2-vit-s14',

@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from cite.encoders.sources import resolve_weights
+from cite.encoders.files.sources import resolve_weights
 from cite.encoders.vision import load_vision
 from cite.encoders.zoo import CARDS
 from cite.errors import CheckpointError, ModelError

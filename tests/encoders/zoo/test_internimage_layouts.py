@@ -13,7 +13,7 @@ from torch import Tensor
 
 import cite
 from cite.encoders.checkpoints import find_family, internimage, load_strict, to_timm
-from cite.encoders.state_file import unwrap
+from cite.encoders.files.state_file import unwrap
 from cite.encoders.towers.tower import VisionTower
 from cite.encoders.vision import random_trunk
 from cite.encoders.zoo import CARDS

@@ -19,7 +19,7 @@ from published import (
 from torch import Tensor, nn
 
 from cite.encoders.checkpoints import find_family, moco_v3
-from cite.encoders.state_file import read_state
+from cite.encoders.files.state_file import read_state
 from cite.encoders.zoo import CARDS
 
 LAYOUTS = {

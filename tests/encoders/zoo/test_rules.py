@@ -18,7 +18,7 @@ from timm.layers import QuickGELU
 from torch import nn
 
 from cite.encoders.checkpoints import load_strict, to_timm
-from cite.encoders.state_file import read_state, unwrap
+from cite.encoders.files.state_file import read_state, unwrap
 from cite.encoders.text import build_text_encoder
 from cite.encoders.towers.stages import STAGES
 from cite.encoders.towers.tower import VisionTower

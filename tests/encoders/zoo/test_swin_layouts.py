@@ -10,7 +10,7 @@ from old_swin import OldSwin
 from PIL import Image
 
 from cite.encoders.checkpoints import find_family, load_strict, to_timm
-from cite.encoders.state_file import unwrap
+from cite.encoders.files.state_file import unwrap
 from cite.encoders.towers.stages import STAGES
 from cite.encoders.vision import load_vision
 from cite.encoders.zoo import CARDS

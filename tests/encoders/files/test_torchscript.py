@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from cite.encoders.state_file import read_state
+from cite.encoders.files.state_file import read_state
 from cite.errors import CheckpointError
 
 pytestmark = pytest.mark.filterwarnings('ignore::FutureWarning', 'ignore::DeprecationWarning')

@@ -6,7 +6,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from cite.encoders.card import Source
-from cite.encoders.hub import commit_of, fetch
+from cite.encoders.files.hub import commit_of, fetch
 from cite.errors import ModelError
 
 SOURCE = Source('someone/model', ('model.safetensors', 'pytorch_model.bin'))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cite.encoders.card import Card, Published, Source
-from cite.encoders.hub import commit_of, fetch
+from cite.encoders.files.hub import commit_of, fetch
 from cite.encoders.zoo import CARDS, ROWS, TEXT_CARDS
 from cite.errors import ModelError
 from cite.paths import weights_dir

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cite.encoders.card import Source
-from cite.encoders.shards import INDEX, shard_names
+from cite.encoders.files.shards import INDEX, shard_names
 from cite.errors import CiteError, ModelError
 
 TIMEOUT = 5.0  # seconds for the hub's first answer; a download itself may take as long as it needs

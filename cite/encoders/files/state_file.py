@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cite.encoders.shards import INDEX, read_shards
-from cite.encoders.torchscript import is_torchscript, read_torchscript
+from cite.encoders.files.shards import INDEX, read_shards
+from cite.encoders.files.torchscript import is_torchscript, read_torchscript
 from cite.errors import CheckpointError
 
 # Tried in this order, again and again until none is found. A self-distilled model's teacher is the

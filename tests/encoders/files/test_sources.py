@@ -7,9 +7,9 @@ import pytest
 import torch
 from tiny_models import save_tiny_bert
 
-from cite.encoders import sources
 from cite.encoders.card import Source
-from cite.encoders.sources import resolve_weights
+from cite.encoders.files import sources
+from cite.encoders.files.sources import resolve_weights
 from cite.encoders.text.bert import TextEncoder
 from cite.encoders.zoo import CARDS, TEXT_CARDS, find_card
 from cite.errors import ConfigError, ModelError

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 
 from cite.encoders.card import Source
-from cite.encoders.hub import fetch
-from cite.encoders.state_file import read_state
+from cite.encoders.files.hub import fetch
+from cite.encoders.files.state_file import read_state
 from cite.errors import CheckpointError
 
 A, B = {'blocks.0.weight': torch.ones(2)}, {'norm.weight': torch.zeros(3)}
@@ -82,7 +82,7 @@ def test_an_index_in_the_hubs_cache_needs_its_files(tmp_path, monkeypatch):
         asked.append(filename)
         raise OSError('no network')
 
-    monkeypatch.setattr('cite.encoders.hub.ask', ask)
+    monkeypatch.setattr('cite.encoders.files.hub.ask', ask)
     (index.parent / 'model-2.safetensors').unlink()
     with pytest.raises(Exception, match='no network'):
         fetch(source)

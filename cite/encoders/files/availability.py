@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cite.encoders.card import Card, Published
-from cite.encoders.hub import ask, explain
-from cite.encoders.shards import INDEX
-from cite.encoders.sources import placed_file, resolve_weights
+from cite.encoders.files.hub import ask, explain
+from cite.encoders.files.shards import INDEX
+from cite.encoders.files.sources import placed_file, resolve_weights
 from cite.encoders.text_card import TextCard
 from cite.errors import ModelError
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from cite.encoders.state_file import read_state, unwrap
+from cite.encoders.files.state_file import read_state, unwrap
 from cite.errors import CheckpointError
 
 STATE = {'blocks.0.weight': torch.arange(6.0).view(2, 3), 'bias': torch.ones(2).half()}

@@ -1,0 +1,1 @@
+"""Where weights are, and how files are read."""
