@@ -22,6 +22,10 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 _TEXT = ('word_embeddings.weight', 'token_embedding.weight', 'shared.weight', 'embed_tokens.weight')
 TEXT_ONLY = 'It holds a text encoder and nothing that sees: load it with load_text'
+WHOLE = (
+    "All of the model's weights are there. If the rest is no part of what makes the feature (a head, a "
+    'decoder), save the weights without it'
+)
 _SEEING = ('patch', 'conv', 'visual', 'stem')
 # depends on image size, class token and use, not on the size of the model
 _OF_THE_USE = ('pos_embed', 'cls_token', 'norm.*', 'fc_norm.*', 'head.*')
@@ -40,6 +44,8 @@ def likely_cause(found: Shapes, wanted: Shapes) -> str:
             return cause
     causes = (rule(found, wanted) for rule in _RULES)
     cause = next((cause for cause in causes if cause), 'They are probably of another architecture')
+    if cause == WHOLE:
+        return cause
     names = fitting(found)
     if names:
         return f'{cause}. Models of the zoo with such weights: {names}'
@@ -216,6 +222,10 @@ def _positions(found: Shapes, wanted: Shapes) -> str:
     return ''
 
 
+def _besides(found: Shapes, wanted: Shapes) -> str:
+    return WHOLE if all(found.get(name) == shape for name, shape in wanted.items()) else ''
+
+
 _RULES: tuple[Callable[[Shapes, Shapes], str], ...] = (
     _patch,
     _width,
@@ -225,4 +235,5 @@ _RULES: tuple[Callable[[Shapes, Shapes], str], ...] = (
     _layer_scale,
     _pooled_norm,
     _positions,
+    _besides,
 )

@@ -81,3 +81,11 @@ def test_models_of_the_zoo_that_the_weights_are_for_are_named():
     assert 'are 384 wide, the model 192' in message
     assert 'Models of the zoo with such weights: ' in message
     assert 'vit-s16-in21k' in message.rpartition(': ')[2]
+
+
+def test_weights_with_something_besides(tiny_vit):
+    model = tiny_vit()
+    said = told(model, {**model.state_dict(), 'aux.weight': torch.zeros(3)})
+    assert '1 unexpected (aux.weight)' in said
+    assert "All of the model's weights are there" in said
+    assert 'another architecture' not in said
