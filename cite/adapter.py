@@ -145,7 +145,7 @@ def check_tower(what: str, expected: str, tower: VisionTower) -> None:
         raise CheckpointError(
             f'{what} was trained on a base model with digest {expected[:12]}, but {tower.card.name} '
             f'as loaded here has {tower.digest[:12]}. Use the same model, weights and image size as '
-            'in training'
+            'in training; config.py in the run folder names them'
         )
 
 
