@@ -16,20 +16,25 @@ from cite.encoders.zoo import CARDS, PAIRS, TEXT_CARDS
 
 KINDS = {'vision': Card, 'text': TextCard, 'pair': PairCard}
 
-TAKES_PROMPTS = frozenset(
-    {
-        'PlainViT',
-        'PooledViT',
-        'ProjectedViT',
-        'HIPT4K',
-        'TextEncoder',
-        'ProjectedTextEncoder',
-        'MedCLIPTextEncoder',
-    }
-)
-"""Kinds of towers whose tokens prompts can join; the towers themselves say so where torch is loaded."""
-NO_LORA = frozenset({'ConvNet', 'AnyModel'})
-"""Kinds of towers without linear layers in their blocks."""
+_ALL, _NO_PROMPTS, _ONLY_FULL = ('prompts', 'LoRA', 'full'), ('LoRA', 'full'), ('full',)
+TUNED_BY = {
+    'PlainViT': _ALL,
+    'PooledViT': _ALL,
+    'ProjectedViT': _ALL,
+    'HIPT4K': _ALL,
+    'Swin': _NO_PROMPTS,
+    'InternImage': _NO_PROMPTS,
+    'ConvNet': _ONLY_FULL,
+    'AnyModel': _ONLY_FULL,
+    'TextEncoder': _ALL,
+    'ProjectedTextEncoder': _ALL,
+    'MedCLIPTextEncoder': _ALL,
+    'CLIPTextEncoder': _NO_PROMPTS,
+    'CONCHTextEncoder': _NO_PROMPTS,
+    'MUSKTextEncoder': _NO_PROMPTS,
+}
+"""What the kinds of towers that come with the library say of themselves, without importing them. A kind
+that is not here is asked."""
 
 LICENCE_WARNINGS = (
     (('-nc', 'non-commercial', 'research only', 'research use'), 'non-commercial'),
@@ -121,8 +126,19 @@ def tuned_by(row: Published) -> tuple[str, ...]:
     if isinstance(row, PairCard):
         row = CARDS[row.vision]
     kind = row.tower if isinstance(row, Card) else getattr(row, 'encoder', '')
-    ways = ('prompts',) if kind in TAKES_PROMPTS else ()
-    return (*ways, 'full') if kind in NO_LORA else (*ways, 'LoRA', 'full')
+    if kind not in TUNED_BY and isinstance(row, Card):
+        return ways_to_tune(kind)
+    return TUNED_BY.get(kind, _NO_PROMPTS)
+
+
+def ways_to_tune(kind: str) -> tuple[str, ...]:
+    """What a kind of vision tower says of itself; imports all kinds."""
+    from cite.encoders.towers.stages import STAGES, Stages
+
+    stages: type[Stages] = STAGES.get(kind)
+    if stages.takes_prompts:
+        return _ALL
+    return _NO_PROMPTS if 'LoRA' in stages.alternatives else _ONLY_FULL
 
 
 def licence_warnings(licence: str) -> list[str]:

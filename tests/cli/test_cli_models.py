@@ -3,11 +3,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from cite.cli import main
-from cite.encoders.catalogue import NO_LORA, TAKES_PROMPTS, all_rows, tuned_by
+from cite.encoders.catalogue import TUNED_BY, all_rows, tuned_by, ways_to_tune
 from cite.encoders.zoo import CARDS, PAIRS, TEXT_CARDS
 
 
@@ -118,15 +119,21 @@ def test_unknown_names_are_refused_with_suggestions(capsys):
 
 def test_what_can_tune_is_what_the_towers_say():
     from cite.encoders.text.base import TEXT_ENCODERS
-    from cite.encoders.towers.stages import STAGES
 
     for kind in {card.tower for card in CARDS.values()}:
-        stages = STAGES.get(kind)
-        assert (kind in TAKES_PROMPTS) == stages.takes_prompts, kind
-        assert (kind in NO_LORA) == ('LoRA' not in stages.alternatives), kind
+        assert TUNED_BY[kind] == ways_to_tune(kind), kind
     for kind in {card.encoder for card in TEXT_CARDS.values()}:
         assert TEXT_ENCODERS.get(kind)
     assert tuned_by(PAIRS['medclip-resnet']) == ('full',)
+
+
+def test_a_kind_of_tower_of_ones_own_is_asked(monkeypatch):
+    from cite.encoders.towers.stages import STAGES, Stages
+
+    kinds = {'prompts': {'takes_prompts': True}, 'LoRA': {}, 'full': {'alternatives': 'nothing'}}
+    for first, says in kinds.items():
+        monkeypatch.setitem(STAGES._classes, 'Mine', type('Mine', (Stages,), says))
+        assert tuned_by(replace(CARDS['uni'], tower='Mine'))[0] == first
 
 
 @pytest.mark.slow
