@@ -163,7 +163,7 @@ NOTHING_TRAINS = {
         'type': 'ZeroShotHead',
         'texts': ['red', 'green', 'blue'],
         '_delete_': True,
-        'text_encoder': {'type': 'CLIPTextEncoder'},
+        'text_encoder': {'type': 'CLIPTextEncoder', 'model': 'random-vit-tiny'},
     },
 }
 
