@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -32,6 +33,15 @@ def digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
             value = value.float()
         sha.update(f'{name}{tuple(value.shape)}'.encode())
         sha.update(value.contiguous().numpy().tobytes())
+    return sha.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    sha = hashlib.sha256()
+    with path.open('rb') as file:
+        while block := file.read(1 << 24):
+            sha.update(block)
     return sha.hexdigest()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cite.encoders.card import IMAGENET
 from cite.encoders.zoo import get_card
 from cite.errors import ModelError
 from cite.migrate.ledger import Section
@@ -22,17 +23,14 @@ ARCHS = {
 CLIP_TYPES = ('CLIPImageBackbone', 'PromptedCLIPImageBackbone')
 VIT_TYPES = ('VisionTransformerFrozen', 'PromptedVisionTransformer')
 
-IMAGENET = {'mean': (0.485, 0.456, 0.406), 'std': (0.229, 0.224, 0.225)}
-"""The published pipeline normalises every tower with these."""
-
 
 def migrate_backbone(old: Section, options: Options) -> dict[str, Any]:
     """Our spec of the tower.
 
     Args:
         old: `model.backbone`; every key of it is spoken for.
-        options: What the user asked for. Under 'original' the tower gets `IMAGENET`, unless the old
-            pipeline is CLIP's own.
+        options: What the user asked for. Under 'original' the tower gets `IMAGENET`, with which the
+            published pipeline normalises every tower, unless the old pipeline is CLIP's own.
     """
     kind = old.take('type')
     if kind not in (*CLIP_TYPES, *VIT_TYPES):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from cite.data.table import some
 from cite.errors import CheckpointError
+from cite.frozen import file_digest
 from cite.migrate.plain_config import read_plain_config
 
 PROMPT = 'backbone.prompt'
@@ -92,20 +92,12 @@ def read_old_checkpoint(path: str | Path) -> OldCheckpoint:
     meta = content.get('meta')
     return OldCheckpoint(
         path,
-        _sha256(path),
+        file_digest(path),
         meta if isinstance(meta, Mapping) else {},
         tower,
         prompt,
         trained,
     )
-
-
-def _sha256(path: Path) -> str:
-    sha = hashlib.sha256()
-    with path.open('rb') as file:
-        while block := file.read(2**20):
-            sha.update(block)
-    return sha.hexdigest()
 
 
 def _load(path: Path) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cite.encoders.card import IMAGENET, Card, Source
+from cite.encoders.cards.clip import OPENAI_MEAN, OPENAI_STD
 from cite.encoders.pair_card import PairCard
 from cite.encoders.text_card import TextCard
 
@@ -30,8 +31,8 @@ def _v1(name: str, feature: str, note: str) -> Card:
         feature_dim=512,
         patch_size=16,
         image_size=448,
-        mean=(0.48145466, 0.4578275, 0.40821073),
-        std=(0.26862954, 0.26130258, 0.27577711),
+        mean=OPENAI_MEAN,
+        std=OPENAI_STD,
         pos_interp='conch',
         leftovers=('attn_pool_caption.*', 'ln_caption.*', 'head.*'),
         note=note,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cite.encoders.card import Card, Source
+from cite.encoders.card import IMAGENET, Card, Source
 
 
 def _torchvision(name: str, arch: str, dim: int, classifier: str, **fields: Any) -> Card:
@@ -20,8 +20,7 @@ def _torchvision(name: str, arch: str, dim: int, classifier: str, **fields: Any)
         feature_dim=dim,
         patch_size=32,
         image_size=224,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
+        **IMAGENET,
         source=Source(f'timm/{arch}.tv_in1k'),
         arch_kwargs={'num_classes': 0},
         resize_size=256,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cite.encoders.card import Card, Source
+from cite.encoders.card import IMAGENET, Card, Source
 
 
 def _ctranspath(name: str, **about: Any) -> Card:
@@ -16,8 +16,7 @@ def _ctranspath(name: str, **about: Any) -> Card:
         feature_dim=768,
         patch_size=32,
         image_size=224,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
+        **IMAGENET,
         arch_kwargs={'num_classes': 0, 'embed_layer': 'CTransPathStem'},
         interpolation='bilinear',
         licence='GPL-3.0, non-commercial academic use',

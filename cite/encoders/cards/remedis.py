@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cite.encoders.card import Card, Source
+from cite.encoders.card import HALF, Card, Source
 
 _PAGE = 'https://physionet.org/content/medical-ai-research-foundation/1.0.0/'
 
@@ -21,8 +21,7 @@ def _remedis(images: str, net: str, dim: int, **fields: Any) -> Card:
         feature='pool',
         feature_dim=dim,
         patch_size=32,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5),
+        **HALF,
         licence='its own, to be accepted at PhysioNet',
         citation='Azizi et al., Nat Biomed Eng 2023, arXiv:2205.09723',
         source=Source(

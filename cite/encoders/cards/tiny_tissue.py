@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cite.encoders.card import Card
+from cite.encoders.card import HALF, Card
 from cite.encoders.pair_card import PairCard
 from cite.encoders.text_card import TextCard
 
@@ -18,8 +18,7 @@ CARDS = (
         feature_dim=192,
         patch_size=16,
         image_size=112,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5),
+        **HALF,
         licence='Apache-2.0',
         citation='none: see cite/encoders/tiny_tissue/CARD.md',
         weights=FOLDER / 'vision.safetensors',

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from cite.encoders.text.hub import cached_first, explain_missing, find_file, ide
 from cite.encoders.text.tower import TextTower
 from cite.encoders.zoo import find_text_card
 from cite.errors import CiteError, ModelError
+from cite.frozen import file_digest
 from cite.tuning.base import TUNINGS, Tuning
 
 FILENAMES = (
@@ -28,7 +28,6 @@ FILENAMES = (
     'pytorch_model.bin',
 )
 """What pairs are called on the hub, where no row of the zoo says so."""
-_CHUNK = 1 << 24
 
 
 class PairedTextEncoder(FrozenTextEncoder):
@@ -76,7 +75,7 @@ class PairedTextEncoder(FrozenTextEncoder):
         if path is None:
             return None  # told when it is read
         commit = commit_of(path)
-        return f'commit {commit}' if commit else _sha256(path)
+        return f'commit {commit}' if commit else file_digest(path)
 
     def provenance(self) -> dict[str, Any]:
         """Also 'logit_scale': the logarithm of what multiplies the pair's cosines."""
@@ -175,11 +174,3 @@ def _has_tokenizer(folder: Path) -> bool:
     return any((folder / name).is_file() for name in names) and any(
         (folder / name).is_file() for name in settings
     )
-
-
-def _sha256(path: Path) -> str:
-    sha = hashlib.sha256()
-    with path.open('rb') as file:
-        while chunk := file.read(_CHUNK):
-            sha.update(chunk)
-    return sha.hexdigest()

@@ -20,11 +20,11 @@ from cite.encoders.files.state_file import read_state
 from cite.encoders.text.base import TEXT_ENCODERS
 from cite.encoders.text.bert import POOLINGS
 from cite.encoders.text.paired import PairedTextEncoder
+from cite.encoders.text.sizes import HEAD_WIDTH
 from cite.encoders.text.tower import TextTower, Tokens
 from cite.errors import CheckpointError, ConfigError
 from cite.tuning.base import Tuning
 
-HEAD_WIDTH = 64  # of every published BERT
 _WORDS = 'embeddings.word_embeddings.weight'
 _RENAMES = ((r'LayerNorm\.gamma$', 'LayerNorm.weight'), (r'LayerNorm\.beta$', 'LayerNorm.bias'))
 
