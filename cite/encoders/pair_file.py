@@ -18,7 +18,6 @@ from cite.encoders.text.tower import TextTower
 from cite.encoders.towers.tower import VisionTower
 from cite.errors import CheckpointError, CiteError
 from cite.state import misfit
-from cite.tuning.base import EMBED
 
 KEY = 'cite_pair'
 FORMAT = 1
@@ -105,7 +104,7 @@ def _check_base(
     path: str | Path, name: str, tower: VisionTower | TextTower, expected: str, side: str
 ) -> None:
     """A tower that was trained whole brings its weights along; what it began with does not matter."""
-    if tower.tuning.first_stage != EMBED and tower.digest != expected:
+    if not tower.tuning.trains_all and tower.digest != expected:
         raise CheckpointError(
             f'{path} was trained on a base model with digest {expected[:12]}, but {name} as loaded here '
             f'has {tower.digest[:12]}. Use the same model and weights as in training, if need be by '

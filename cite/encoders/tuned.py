@@ -33,6 +33,8 @@ class TunedTower(nn.Module):
         self.tuning.attach(whole)
         # weights that are about to train are taken down before; frozen ones can be read at any time
         self._digest = self.frozen_digest() if trainable(self.trunk) else None
+        trains_some = bool(self._trained_own()) and not self.tuning.trains_all
+        self._rest = self._rest_digest() if trains_some else None
         hide_frozen(self, 'trunk')
         self.train(self.training)
 
@@ -46,6 +48,33 @@ class TunedTower(nn.Module):
     def frozen_digest(self) -> str:
         """SHA-256 of the trunk's own weights as they are now."""
         return digest(self.tuning.own_weights(self.trunk.state_dict().items()))
+
+    def frozen_stands(self) -> bool:
+        """Whether every weight that does not train is the one that was loaded."""
+        if self.tuning.trains_all:
+            return True
+        if self._rest is None:
+            return self.frozen_digest() == self.digest
+        return self._rest_digest() == self._rest
+
+    def unfreeze(self) -> None:
+        """Lets the whole trunk train, but for what the feature does not hang on."""
+        self.trunk.requires_grad_(True)
+        for weight in self.untouched():
+            weight.requires_grad_(False)
+
+    def untouched(self) -> list[nn.Parameter]:
+        """Weights of the trunk that have no part in the feature, and never train."""
+        return []
+
+    def _trained_own(self) -> set[str]:
+        """Names of the trunk's own weights that train."""
+        return {name for name, _ in self.tuning.own_weights(trainable(self.trunk).items())}
+
+    def _rest_digest(self) -> str:
+        trained = self._trained_own()
+        own = self.tuning.own_weights(self.trunk.state_dict().items())
+        return digest((name, value) for name, value in own if name not in trained)
 
     def train(self: Tower, mode: bool = True) -> Tower:
         """Training mode for the tuning; the trunk follows as far as the tuning lets it."""

@@ -19,7 +19,7 @@ from cite.encoders.towers.stages import STAGES, Stages
 from cite.encoders.towers.tower import VisionTower
 from cite.encoders.zoo import get_card
 from cite.errors import ConfigError, ModelError
-from cite.tuning import TUNINGS, Tuning
+from cite.tuning import Tuning, build_tuning
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,7 +39,7 @@ def load_vision(
     image_size: int | None = None,
     mean: tuple[float, float, float] | None = None,
     std: tuple[float, float, float] | None = None,
-    tuning: Mapping[str, Any] | Tuning | None = None,
+    tuning: Mapping[str, Any] | Sequence[Any] | str | Tuning | None = None,
 ) -> VisionTower:
     """Builds a vision tower.
 
@@ -52,7 +52,7 @@ def load_vision(
         image_size: Side of the square input in pixels; default: the card's. Positional embeddings are
             interpolated as the model's authors do it.
         mean, std: Normalisation other than the card's, of RGB in 0…1.
-        tuning: What trains inside: `dict(type='VisualPrompt', …)`, or nothing.
+        tuning: What trains inside: `dict(type='VisualPrompt', …)`, several in a list, or nothing.
 
     Raises:
         ModelError: An unknown model, weights that cannot be had, or an image size that does not fit.
@@ -81,7 +81,7 @@ def load_vision(
             card, trunk = settled, random_trunk(settled, size)
         state = to_timm(stored, trunk, card.pos_interp, card.leftovers)
         load_strict(trunk, state, f'{card.name} from {found.path}')
-    return VisionTower(card, trunk.eval(), TUNINGS.build(tuning) if tuning is not None else None)
+    return VisionTower(card, trunk.eval(), build_tuning(tuning))
 
 
 def random_trunk(card: Card, image_size: int) -> nn.Module:

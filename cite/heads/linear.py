@@ -51,3 +51,7 @@ class LinearHead(Head):
     def forward(self, features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):
             return self.fc(features.to(self.dtype))
+
+    def trained_parameters(self, in_features: int, classes: int) -> int:
+        """A weight per feature and class, and a bias per class."""
+        return (in_features + 1) * classes

@@ -78,5 +78,14 @@ class TextEmbeddingHead(Head):
             texts = nn.functional.normalize(self.anchors, dim=-1)
             return self.temperature.exp() * images @ texts.T
 
+    def stored_as(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """The texts as they were embedded, and no encoder: the anchors are stored."""
+        made = ('text_encoder', 'template', 'anchors')
+        return {**{k: v for k, v in spec.items() if k not in made}, 'texts': list(self.texts)}
+
     def extra_repr(self) -> str:
         return f'{len(self.texts)} texts of {self.provenance.get("model", "?")}'
+
+    def trained_parameters(self, in_features: int, classes: int) -> int:
+        """The temperature, where it trains."""
+        return int(isinstance(self.temperature, nn.Parameter))

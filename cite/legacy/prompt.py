@@ -44,7 +44,7 @@ class OriginalVisualPrompt(VisualPrompt):
         half: bool = False,
     ) -> None:
         super().__init__(length, layers, position, init)
-        self.train_tower = train_tower
+        self.train_tower = self.trains_all = train_tower
         self.half_prompt = half
 
     @property

@@ -19,7 +19,6 @@ from cite.heads.text_embedding import TextEmbeddingHead
 from cite.mm.about import about_run
 from cite.mm.stain_record import stain_record
 from cite.model_card import model_card
-from cite.tuning.base import EMBED
 
 ADAPTER = 'adapter.safetensors'
 CARD = 'MODEL_CARD.md'
@@ -38,7 +37,7 @@ class AdapterHook(Hook):
     def after_train(self, runner: Any) -> None:
         model = runner.bare_model
         tower = model.backbone
-        if tower.tuning.first_stage != EMBED and tower.frozen_digest() != tower.digest:
+        if not tower.frozen_stands():
             raise TrainingError(
                 f'the frozen weights of {tower.card.name} changed during training; this is a defect. '
                 'No adapter was written'
@@ -48,7 +47,7 @@ class AdapterHook(Hook):
         about = {**about_run(runner), 'iterations': runner.iter}
         info = with_licences(adapter_info(model, runner.cfg, about))
         folder = Path(runner.work_dir)
-        save_adapter(folder / ADAPTER, model.state_dict(), info)
+        save_adapter(folder / ADAPTER, adapter_state(model), info)
         write_text(folder / CARD, model_card(info))
         runner.logger.info(f'adapter: {folder / ADAPTER}')
 
@@ -62,17 +61,21 @@ class AdapterHook(Hook):
             write_text(folder / CARD, model_card(read_info(folder / ADAPTER), found))
 
 
+def adapter_state(model: Any) -> dict[str, Any]:
+    """The state dict of the classifier, its head in the form that it is stored in."""
+    state = {k: v for k, v in model.state_dict().items() if not k.startswith('head.')}
+    return state | {f'head.{k}': v for k, v in model.head.frozen_form().state_dict().items()}
+
+
 def adapter_info(model: Any, cfg: Config, training: dict[str, Any]) -> AdapterInfo:
     """Everything needed to build the classifier again from its base model."""
     tower, head = model.backbone, model.head
-    head_spec = _plain(cfg.model.head)
-    head_spec.pop('text_encoder', None)
-    head_spec.pop('template', None)  # the stored texts have gone through it
-    anchors: dict[str, Any] = {}
-    if isinstance(head, TextEmbeddingHead):
-        head_spec['texts'] = list(head.texts)
-        anchors = dict(head.provenance)
+    head = head.frozen_form()
+    head_spec = head.stored_as(_plain(cfg.model.head))
+    anchors = dict(head.provenance) if isinstance(head, TextEmbeddingHead) else {}
     backbone = {k: v for k, v in _plain(cfg.model.backbone).items() if k != 'type'}
+    if isinstance(backbone.get('tuning'), list):
+        backbone['tuning'] = {'type': 'Several', 'tunings': backbone['tuning']}
     if isinstance(backbone.get('tuning'), dict):
         backbone['tuning'] = tower.tuning.stored_as(backbone['tuning'])
     return AdapterInfo(

@@ -23,6 +23,7 @@ from torch import Tensor
 from cite.adapter import check_tower
 from cite.anchors import Anchors
 from cite.errors import CheckpointError
+from cite.heads.base import of_head
 from cite.heads.text_embedding import TextEmbeddingHead
 from cite.mm.stain_record import check_stain, stain_record
 from cite.mm.trained_on import other_training_data, trained_on
@@ -96,6 +97,7 @@ def check_checkpoint(model: Any, checkpoint: Mapping[str, Any], path: str) -> No
         )
     check_tower(path, about['tower_digest'], model.backbone)
     _check_anchors(path, about['anchors'], checkpoint['state_dict'], model.head)
+    model.head.make_room(of_head(checkpoint['state_dict']))
     problems = misfit(checkpoint['state_dict'], model.state_dict())
     if problems:
         raise CheckpointError(

@@ -19,6 +19,7 @@ from cite.encoders.card import preprocessing
 from cite.encoders.towers.tower import VisionTower
 from cite.encoders.vision import load_vision
 from cite.errors import CheckpointError, CiteError, ModelError
+from cite.heads.base import of_head
 from cite.state import misfit
 
 ANCHORS = 'head.anchors'
@@ -83,6 +84,7 @@ def _head(info: AdapterInfo, state: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _load_state(classifier: Classifier, state: Mapping[str, Tensor], path: str | Path) -> None:
+    classifier.head.make_room(of_head(state))
     problems = misfit(state, classifier.state_dict())
     if problems:
         raise CheckpointError(f'adapter {path} does not fit its own description: {problems}')

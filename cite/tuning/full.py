@@ -15,9 +15,16 @@ if TYPE_CHECKING:
 class FullFineTuning(Tuning):
     """Unfreezes the whole tower. The adapter then holds a copy of every weight."""
 
+    trains_all = True
+
     def attach(self, tower: VisionTower | TextTower) -> None:
         tower.unfreeze()
 
     @property
-    def first_stage(self) -> int | None:
+    def first_stage(self) -> int:
         return EMBED
+
+    def trained_parameters(self, tower: VisionTower | TextTower) -> int:
+        """All weights of the trunk, but for those that have no part in the feature."""
+        every = sum(weight.numel() for weight in tower.trunk.parameters())
+        return every - sum(weight.numel() for weight in tower.untouched())

@@ -35,6 +35,9 @@ class TextPrompt(Tuning):
     The prompt is a parameter of shape (length, width of the token embedding).
     """
 
+    paper = 'Prompt tuning: Lester et al., EMNLP 2021'
+    group = 'prompt'
+
     prompt: nn.Parameter
 
     def __init__(self, length: int = 4, init: str = 'normal') -> None:
@@ -78,6 +81,11 @@ class TextPrompt(Tuning):
     @property
     def first_stage(self) -> int:
         return 0
+
+    def trained_parameters(self, tower: VisionTower | TextTower) -> int:
+        """Length × width of the token embedding."""
+        words: nn.Embedding = text_only(self, tower).trunk.get_input_embeddings()  # type: ignore[operator]
+        return self.length * words.embedding_dim
 
     def before_text(self, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
         (words,) = self._words

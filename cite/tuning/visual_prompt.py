@@ -44,6 +44,9 @@ class VisualPrompt(Tuning):
     The prompt is a parameter of shape (number of layers, length, width).
     """
 
+    paper = 'VPT: Jia et al., ECCV 2022'
+    group = 'prompt'
+
     prompt: nn.Parameter
     initialized: Tensor
 
@@ -106,6 +109,11 @@ class VisualPrompt(Tuning):
     @property
     def first_stage(self) -> int:
         return min(self._rows)
+
+    def trained_parameters(self, tower: VisionTower | TextTower) -> int:
+        """Prompted blocks × length × width."""
+        tower = vision_only(self, tower)
+        return len(_block_numbers(self.layers, tower.depth)) * self.length * tower.width
 
     def after_load(self) -> None:
         """A prompt that was initialised before it was saved is never initialised again.

@@ -17,7 +17,8 @@ from cite.encoders.text.tower import TextTower
 from cite.encoders.zoo import find_text_card
 from cite.errors import ConfigError, ModelError
 from cite.precision import PRECISIONS
-from cite.tuning.base import TUNINGS, Tuning
+from cite.tuning.base import Tuning
+from cite.tuning.several import build_tuning
 
 T5_LIMIT = 512
 """Tokens that T5s were trained on; their relative positions would take more."""
@@ -115,7 +116,7 @@ class TextEncoder(FrozenTextEncoder):
                     torch.cuda.empty_cache()
 
     def tower(self, tuning: Mapping[str, Any] | Tuning | None = None) -> TextTower:
-        tower = self._tower(TUNINGS.build(tuning) if tuning is not None else None)
+        tower = self._tower(build_tuning(tuning))
         self._loaded = None  # what the tuning does to it is no business of this encoder
         return tower
 

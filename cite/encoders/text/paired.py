@@ -19,7 +19,8 @@ from cite.encoders.text.tower import TextTower
 from cite.encoders.zoo import find_text_card
 from cite.errors import CiteError, ModelError
 from cite.frozen import file_digest
-from cite.tuning.base import TUNINGS, Tuning
+from cite.tuning.base import Tuning
+from cite.tuning.several import build_tuning
 
 FILENAMES = (
     'open_clip_model.safetensors',
@@ -87,7 +88,7 @@ class PairedTextEncoder(FrozenTextEncoder):
         return self._tower(None).encode_text(texts, batch_size)
 
     def tower(self, tuning: Mapping[str, Any] | Tuning | None = None) -> TextTower:
-        tower = self._tower(TUNINGS.build(tuning) if tuning is not None else None)
+        tower = self._tower(build_tuning(tuning))
         self._loaded = None  # what the tuning does to it is no business of this encoder
         return tower
 

@@ -54,12 +54,12 @@ class TextTower(TunedTower):
         self.limit = limit
         self.tune(tuning)
 
-    def unfreeze(self) -> None:
-        """Lets the whole trunk train, but for a pooler that the feature does not pass through."""
-        self.trunk.requires_grad_(True)
+    def untouched(self) -> list[nn.Parameter]:
+        """A pooler that the feature does not pass through."""
         pooler = getattr(self.trunk, 'pooler', None)
-        if pooler is not None and not getattr(self.pool, 'uses_pooler', False):
-            pooler.requires_grad_(False)
+        if pooler is None or getattr(self.pool, 'uses_pooler', False):
+            return []
+        return list(pooler.parameters())
 
     def tokenize(self, texts: Sequence[str], truncate: bool = False) -> Tokens:
         """Texts → tokens on the tower's device, padded to the longest.

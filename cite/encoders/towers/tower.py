@@ -19,7 +19,7 @@ from cite.encoders.tuned import TunedTower, evaluating
 from cite.errors import ModelError
 from cite.images.batches import image_batches
 from cite.images.resize import ResizePatch
-from cite.tuning.base import EMBED, Tuning
+from cite.tuning.base import BEHIND, EMBED, Tuning
 
 if TYPE_CHECKING:
     from cite.encoders.card import Card
@@ -58,16 +58,14 @@ class VisionTower(TunedTower):
         """What lies between embedding and pooling, first to last."""
         return self.stages.blocks
 
-    def unfreeze(self) -> None:
-        """Lets the whole trunk train, but for a bias that timm adds to CLIP's projection."""
-        self.trunk.requires_grad_(True)
+    def untouched(self) -> list[nn.Parameter]:
+        """A bias that timm adds to CLIP's projection."""
         bias = getattr(getattr(self.trunk, 'head', None), 'bias', None)
-        if self.card.feature == 'projection' and bias is not None:
-            bias.requires_grad_(False)
+        return [bias] if self.card.feature == 'projection' and bias is not None else []
 
     def embed(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W), uint8 or float in 0…1 → tokens; a ViT's are (B, prefix + patches, width)."""
-        return self.stages.embed(self._normalise(images))
+        return self.stages.embed(self.normalise(images))
 
     def pool(self, tokens: Tensor) -> Tensor:
         """Tokens behind the last block → features (B, feature_dim), as the authors take them."""
@@ -75,17 +73,25 @@ class VisionTower(TunedTower):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W), uint8 or float in 0…1, of the tower's size → features (B, D)."""
-        first = self.tuning.first_stage
-        grad = torch.is_grad_enabled()
-        with torch.set_grad_enabled(grad and first == EMBED):
-            tokens = self.embed(images)
+        images = self.normalise(images)
+        with self._gradients(EMBED):
+            tokens = self.stages.embed(self.tuning.before_embed(images))
         self.tuning.start(tokens)
         for index in range(self.depth):
-            # nothing is saved for the backward pass in front of the first trained weight
-            with torch.set_grad_enabled(grad and first is not None and index >= first):
-                tokens = self.stages.block(index, self.tuning.before_block(index, tokens))
-        with torch.set_grad_enabled(grad and first is not None):
-            return self.pool(self.tuning.after_blocks(tokens))
+            with self._gradients(index):
+                tokens = self.tuning.before_block(index, tokens)
+                tokens = self.tuning.run_block(index, tokens, self.stages.block)
+        with self._gradients(self.depth):
+            features = self.pool(self.tuning.after_blocks(tokens))
+        with self._gradients(BEHIND):
+            return self.tuning.after_pool(features, images)
+
+    def _gradients(self, stage: int) -> torch.set_grad_enabled:
+        """Nothing is saved for the backward pass in front of the first trained weight."""
+        first = self.tuning.first_stage
+        return torch.set_grad_enabled(
+            torch.is_grad_enabled() and first is not None and first <= stage
+        )
 
     @property
     def resize(self) -> ResizePatch:
@@ -117,7 +123,12 @@ class VisionTower(TunedTower):
             ]
         return torch.cat(features).numpy() if features else np.empty((0, self.feature_dim), 'f4')
 
-    def _normalise(self, images: Tensor) -> Tensor:
+    def normalise(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W), uint8 or float in 0…1 → as the model's authors feed them.
+
+        Raises:
+            ModelError: Images of another type or size.
+        """
         size = self.image_size
         whole = images.dtype == torch.uint8
         if images.ndim != 4 or images.shape[1] != 3 or not (whole or images.is_floating_point()):

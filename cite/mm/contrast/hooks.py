@@ -16,7 +16,6 @@ from cite.errors import CheckpointError, TrainingError
 from cite.mm.checkpoint import KEY, plain_message_hub, rich_message_hub
 from cite.mm.contrast.about import about_pair
 from cite.state import misfit
-from cite.tuning.base import EMBED
 
 PAIR = 'pair.safetensors'
 TRAIN_CONFIG = 'config.py'
@@ -84,7 +83,7 @@ class PairFileHook(Hook):
     def after_train(self, runner: Any) -> None:
         pair = runner.bare_model.pair
         for side, tower in (('vision', pair.vision), ('text', pair.text)):
-            if tower.tuning.first_stage != EMBED and tower.frozen_digest() != tower.digest:
+            if not tower.frozen_stands():
                 raise TrainingError(
                     f'the frozen weights of the {side} tower changed during training; this is a '
                     f'defect. No {PAIR} was written'

@@ -21,7 +21,6 @@ from cite.errors import ConfigError
 from cite.mm.contrast.sample import PairSample
 from cite.mm.finite import check_finite
 from cite.precision import autocast, settle_precision
-from cite.tuning.base import EMBED
 
 SCALES: dict[str, tuple[float, float | None]] = {'clip': (1 / 0.07, None), 'siglip': (10.0, -10.0)}
 """Loss → first scale and bias, as in its paper."""
@@ -96,7 +95,7 @@ class CitePair(BaseModel):
         normed = [
             side
             for side, tower in towers.items()
-            if tower.tuning.first_stage == EMBED
+            if tower.tuning.trains_all
             and any(isinstance(module, _BatchNorm) for module in tower.trunk.modules())
         ]
         if normed and (chunked or world_size() > 1):
