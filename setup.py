@@ -39,15 +39,18 @@ TENSORBOARD = ['tensorboard>=2.17', 'future']
 # tokenizers of T5 and LLaMA as their authors publish them, and that of BioGPT
 TEXT = ['sentencepiece>=0.2', 'protobuf>=4', 'sacremoses>=0.1']
 
+ONNX = ['onnx>=1.18', 'onnxscript>=0.5', 'onnxruntime>=1.20']
 EXTRAS = {
     'clip': [OPEN_CLIP],
     'text': TEXT,
+    'onnx': ONNX,
     'tensorboard': TENSORBOARD,
     'wandb': ['wandb>=0.19'],
     'dev': [
         OPEN_CLIP,
         *TEXT,
         *TENSORBOARD,
+        *ONNX,
         'pytest>=8.3',
         'hypothesis>=6.100',
         'ruff>=0.9',

@@ -21,9 +21,11 @@ import torch
 
 from cite.atomic import write_bytes
 from cite.encoders.card import Published
+from cite.encoders.text.base import PLAIN_OPTIONS
 from cite.encoders.towers.tower import VisionTower
 from cite.encoders.zoo import find_card, find_text_card
 from cite.errors import CheckpointError
+from cite.heads import HEADS
 from cite.precision import PRECISIONS
 
 FORMAT = 1
@@ -205,11 +207,35 @@ def _problem(content: dict[str, Any]) -> str | None:
         return 'backbone names no model'
     if content['precision'] not in ('auto', *PRECISIONS):
         return f'unknown precision {content["precision"]!r}'
-    foreign = sorted({'text_encoder', 'anchors', 'template'} & head.keys())
+    made = {'text_encoder', 'anchors', 'template', 'templates'}
+    if _needs_text_encoder(head):
+        made.discard('text_encoder')
+        wrong = _unplain(head.get('text_encoder'))
+        if wrong:
+            return f'text_encoder {wrong}'
+    foreign = sorted(made & head.keys())
     if foreign:  # stored anchors stand in their place: loading runs no text encoder
         return f'head has {", ".join(foreign)}'
     if not _strings(head.get('texts', ['-'])):
         return 'texts are no list of texts'
+    return None
+
+
+def _needs_text_encoder(head: Mapping[str, Any]) -> bool:
+    kind = head.get('type')
+    known = isinstance(kind, str) and kind in HEADS.names()
+    return known and bool(HEADS.get(str(kind)).needs_text_encoder)  # type: ignore[attr-defined]
+
+
+def _unplain(spec: Any) -> str | None:
+    """What is wrong with the spec of a text encoder from a file: it may name a model, and no code."""
+    if not isinstance(spec, dict) or not isinstance(spec.get('model'), str):
+        return 'names no model'
+    foreign = sorted(spec.keys() - set(PLAIN_OPTIONS))
+    if foreign:
+        return f'has {", ".join(foreign[:5])}'
+    if not all(value is None or isinstance(value, str | int) for value in spec.values()):
+        return 'has options that are no plain values'
     return None
 
 

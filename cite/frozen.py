@@ -45,15 +45,19 @@ def file_digest(path: Path) -> str:
     return sha.hexdigest()
 
 
-def hide_frozen(owner: nn.Module, child: str) -> None:
+def hide_frozen(owner: nn.Module, child: str, buffers: bool = False) -> None:
     """Keeps the frozen weights of `owner.<child>` out of state dicts, and out of 'missing keys'.
 
     The frozen tower is found by its name and checked by its digest, so a copy of it in each
     checkpoint would only cost space. Weights of the child that train are saved as any other.
+
+    Args:
+        buffers: The child's buffers (statistics of BatchNorm) stand whatever trains. By default they
+            count as frozen where nothing trains.
     """
 
     def drop(module: nn.Module, state: dict[str, Any], prefix: str, _metadata: object) -> None:
-        for name in _frozen_names(module, child):
+        for name in _frozen_names(module, child, buffers):
             state.pop(prefix + name, None)
 
     prefixes: list[str] = []
@@ -62,7 +66,7 @@ def hide_frozen(owner: nn.Module, child: str) -> None:
         prefixes[:] = [prefix]  # of whatever the owner sits in; `forgive` is not told
 
     def forgive(module: nn.Module, incompatible: Any) -> None:
-        frozen = {prefixes[0] + name for name in _frozen_names(module, child)}
+        frozen = {prefixes[0] + name for name in _frozen_names(module, child, buffers)}
         missing = incompatible.missing_keys
         missing[:] = [key for key in missing if key not in frozen]
 
@@ -71,9 +75,11 @@ def hide_frozen(owner: nn.Module, child: str) -> None:
     owner.register_load_state_dict_post_hook(forgive)
 
 
-def _frozen_names(owner: nn.Module, child: str) -> set[str]:
+def _frozen_names(owner: nn.Module, child: str, buffers: bool) -> set[str]:
     module = owner.get_submodule(child)
-    names = {f'{child}.{n}' for n, p in module.named_parameters() if not p.requires_grad}
-    if len(names) == len(list(module.parameters())):  # nothing trains: its buffers are frozen too
+    # a weight that two layers share has two names in a state dict
+    every = module.named_parameters(remove_duplicate=False)
+    names = {f'{child}.{n}' for n, p in every if not p.requires_grad}
+    if buffers or not trainable(module):
         names.update(f'{child}.{n}' for n, _ in module.named_buffers())
     return names

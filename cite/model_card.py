@@ -84,6 +84,8 @@ def _data_lines(data: Mapping[str, Any]) -> list[str]:
 def _text_lines(info: AdapterInfo) -> list[str]:
     if not info.anchors:
         return []
+    if 'texts' not in info.head:  # learned words, for each image anew
+        return [f'- Class names encoded by {_text(info.anchors.get("model", "?"))}']
     texts = [
         f'  - {_text(name)}: “{_text(text)}”'
         for name, text in zip(info.classes, info.head['texts'], strict=True)

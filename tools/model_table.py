@@ -52,8 +52,8 @@ wording. Adapters are used under the terms of both base models, vision and text.
 transformers by its hub id (encoders, decoders, T5), local folders, and
 [a row of your own](add_a_backbone.md).
 
-*tuned by*: what can train inside (prompts need one sequence of tokens through all blocks; LoRA needs linear
-layers). *px* is the side of the input, *patch* that of what becomes a token.
+*tuned by*: what can train inside (prompts among the tokens need a transformer, plain or Swin; LoRA needs
+linear layers). *px* is the side of the input, *patch* that of what becomes a token.
 """
 
 

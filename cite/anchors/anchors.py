@@ -22,11 +22,14 @@ class Anchors:
         embeddings: (classes, dim) float32, as the encoder gave them (not normalised).
         texts: The texts, in class order.
         provenance: Model, revision, pooling, fingerprint of the weights.
+        names: Of the classes, where the texts come from a file that says them; its order may be another
+            than the data set's.
     """
 
     embeddings: Tensor
     texts: tuple[str, ...]
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.embeddings.ndim != 2 or len(self.embeddings) != len(self.texts):

@@ -15,7 +15,18 @@ from cite import __version__
 from cite.cli.parsing import Parser, add_command
 from cite.errors import CiteError
 
-VERBS = ('prepare', 'train', 'test', 'baseline', 'predict', 'report', 'models', 'doctor', 'migrate')
+VERBS = (
+    'prepare',
+    'train',
+    'test',
+    'baseline',
+    'predict',
+    'report',
+    'export',
+    'models',
+    'doctor',
+    'migrate',
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

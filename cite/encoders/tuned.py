@@ -35,7 +35,8 @@ class TunedTower(nn.Module):
         self._digest = self.frozen_digest() if trainable(self.trunk) else None
         trains_some = bool(self._trained_own()) and not self.tuning.trains_all
         self._rest = self._rest_digest() if trains_some else None
-        hide_frozen(self, 'trunk')
+        # the trunk is in eval mode, and its statistics stand, unless all of it trains
+        hide_frozen(self, 'trunk', buffers=not self.tuning.trains_all)
         self.train(self.training)
 
     @property

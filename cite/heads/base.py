@@ -24,6 +24,9 @@ class Head(nn.Module):
     takes_features: ClassVar[bool] = False
     """Whether it is made from the features of the training patches: `fit` is called before training."""
 
+    needs_text_encoder: ClassVar[bool] = False
+    """Whether it encodes texts where it is used, so that an adapter must name its text encoder."""
+
     in_features: int | None = None
 
     def attach(self, in_features: int, classes: tuple[str, ...]) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from cite.tuning.base import EMBED, TUNINGS
+from cite.errors import ConfigError
+from cite.tuning.base import EMBED, TUNINGS, vision_only
 from cite.tuning.visual_prompt import VisualPrompt
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ class OriginalVisualPrompt(VisualPrompt):
         return EMBED if self.train_tower else super().first_stage
 
     def attach(self, tower: VisionTower | TextTower) -> None:
+        if vision_only(self, tower).stages.windowed:
+            raise ConfigError(
+                'OriginalVisualPrompt: the published code prompts plain vision transformers, and '
+                f"{vision_only(self, tower).card.name} attends within windows. Use 'VisualPrompt'"
+            )
         super().attach(tower)
         if self.half_prompt:
             self.prompt = torch.nn.Parameter(self.prompt.detach().half())

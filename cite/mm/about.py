@@ -55,6 +55,7 @@ def about_run(runner: Any) -> dict[str, Any]:
     }
     if isinstance(head, TextEmbeddingHead):
         about['texts'] = list(head.texts)
+    if hasattr(head, 'provenance'):  # also of heads that learn the words around the class names
         about['text_encoder'] = dict(head.provenance)
     return about
 

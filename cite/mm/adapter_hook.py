@@ -15,7 +15,6 @@ from cite.adapter import AdapterInfo, read_info, save_adapter, with_licences
 from cite.atomic import write_text
 from cite.encoders.card import preprocessing
 from cite.errors import TrainingError
-from cite.heads.text_embedding import TextEmbeddingHead
 from cite.mm.about import about_run
 from cite.mm.stain_record import stain_record
 from cite.model_card import model_card
@@ -72,7 +71,7 @@ def adapter_info(model: Any, cfg: Config, training: dict[str, Any]) -> AdapterIn
     tower, head = model.backbone, model.head
     head = head.frozen_form()
     head_spec = head.stored_as(_plain(cfg.model.head))
-    anchors = dict(head.provenance) if isinstance(head, TextEmbeddingHead) else {}
+    anchors = dict(getattr(head, 'provenance', {}))  # of whatever encodes texts
     backbone = {k: v for k, v in _plain(cfg.model.backbone).items() if k != 'type'}
     if isinstance(backbone.get('tuning'), list):
         backbone['tuning'] = {'type': 'Several', 'tunings': backbone['tuning']}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -68,11 +69,19 @@ class CiteClassifier(BaseModel):
             return self._loss(logits, data_samples)
         return self._predict(logits, data_samples)
 
+    def features(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) → what the head is given, (B, D), in the model's precision."""
+        with self._autocast(images):
+            features: Tensor = self.backbone(images)
+            return features if self.neck is None else self.neck(features)
+
+    def _autocast(self, images: Tensor) -> AbstractContextManager[object]:
+        return autocast(settle_precision(self.precision, images.device), images.device)
+
     def _logits(self, images: Tensor) -> Tensor:
-        precision = settle_precision(self.precision, images.device)
-        with autocast(precision, images.device):
-            features = self.backbone(images)
-            return self.head(features if self.neck is None else self.neck(features))
+        features = self.features(images)
+        with self._autocast(images):
+            return self.head(features)
 
     def _loss(self, logits: Tensor, samples: Sequence[PatchSample]) -> dict[str, Tensor]:
         labels = torch.cat([sample.gt_label for sample in samples]).to(logits.device)

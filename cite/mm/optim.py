@@ -10,8 +10,9 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 from torch import Tensor, nn
 
-from cite.errors import ConfigError, TrainingError
+from cite.errors import TrainingError
 from cite.frozen import trainable
+from cite.mm.param_groups import ParamRules, places_of
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -69,14 +70,26 @@ class CiteOptimWrapper(OptimWrapper):
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class TrainableConstructor:
-    """One parameter group per trained weight, named, in the model's order.
+    """One parameter group of the optimiser per trained weight, named, in the model's order.
 
     Args:
         optim_wrapper_cfg: `dict(type='CiteOptimWrapper', optimizer=dict(type='SGD', lr=…))`.
-        paramwise_cfg: `dict(custom_keys={'head.': dict(lr_mult=0.1, decay_mult=0.0)})`: factors for
-            the weights whose name holds the key; the longest key that fits counts.
+        paramwise_cfg: Rates and decays other than the optimiser's, each as a factor (`lr_mult`,
+            `decay_mult`) or as it is (`lr`, `weight_decay`):
+
+            `groups=dict(prompt=dict(lr_mult=10, decay_mult=0), head=dict(lr=1e-3, weight_decay=0.01))`:
+            of all weights of a group: 'prompt', 'peft' and 'tower' (what tunings train), 'neck', 'head'.
+            `custom_keys={'head.': dict(lr_mult=0.1, decay_mult=0.0)}`: of the weights whose name holds
+            the key; the longest key that fits counts, and what it says goes before the group's.
             `decay_vectors=False` leaves undecayed what is no matrix (norms, biases, scales), unless a
             key says otherwise.
+
+    The rate is multiplied by the tuning's own factor for the weight, such as a layer-wise decay.
+    Schedulers act on each parameter group, and so keep the ratios; one that ends at an `eta_min` above
+    zero ends there for all (`eta_min_ratio` keeps them).
+
+    Raises:
+        ConfigError: A key or group that no trained weight has, or an option that is none.
     """
 
     def __init__(
@@ -85,47 +98,25 @@ class TrainableConstructor:
         paramwise_cfg: Mapping[str, Any] | None = None,
     ) -> None:
         self.optim_wrapper_cfg = dict(optim_wrapper_cfg)
-        self.custom_keys = dict((paramwise_cfg or {}).get('custom_keys', {}))
-        self.decay_vectors = bool((paramwise_cfg or {}).get('decay_vectors', True))
-        if set(paramwise_cfg or {}) - {'custom_keys', 'decay_vectors'}:
-            raise ConfigError(
-                'paramwise_cfg takes only custom_keys and decay_vectors here, found '
-                f'{sorted(paramwise_cfg or {})}'
-            )
+        self.rules = ParamRules(paramwise_cfg)
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
-        weights = trainable(getattr(model, 'module', model))
+        bare = getattr(model, 'module', model)
+        weights = trainable(bare)
         if not weights:
             raise TrainingError(
                 'nothing in this model trains (a zero-shot head, or a frozen tower without neck and '
                 'head). Evaluate it as it is: cite test CONFIG'
             )
-        unused = [key for key in self.custom_keys if not any(key in name for name in weights)]
-        if unused:
-            raise ConfigError(
-                f'paramwise_cfg.custom_keys {unused} fit no trained weight: {", ".join(weights)}'
-            )
+        places = places_of(bare, list(weights))
+        self.rules.check(places)
         config = dict(self.optim_wrapper_cfg)
-        optimizer = dict(config.pop('optimizer'))
-        optimizer['params'] = [
-            self._group(name, weight, optimizer) for name, weight in weights.items()
-        ]
+        options = dict(config.pop('optimizer'))
+        options['params'] = [{'params': [weight], 'name': n} for n, weight in weights.items()]
+        optimizer = OPTIMIZERS.build(options)
+        for group in optimizer.param_groups:
+            name = group['name']
+            group.update(self.rules.settle(name, weights[name], places[name], optimizer.defaults))
         config.setdefault('type', 'CiteOptimWrapper')
-        wrapper: OptimWrapper = OPTIM_WRAPPERS.build(
-            config, default_args={'optimizer': OPTIMIZERS.build(optimizer)}
-        )
+        wrapper: OptimWrapper = OPTIM_WRAPPERS.build(config, default_args={'optimizer': optimizer})
         return wrapper
-
-    def _group(
-        self, name: str, weight: nn.Parameter, optimizer: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        group: dict[str, Any] = {'params': [weight], 'name': name}
-        keys = [key for key in self.custom_keys if key in name]
-        if weight.ndim < 2 and not self.decay_vectors:
-            group['weight_decay'] = 0.0
-        if keys:
-            factors = self.custom_keys[max(keys, key=len)]
-            group['lr'] = optimizer['lr'] * factors.get('lr_mult', 1.0)
-            if 'weight_decay' in optimizer and 'decay_mult' in factors:
-                group['weight_decay'] = optimizer['weight_decay'] * factors['decay_mult']
-        return group

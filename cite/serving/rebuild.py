@@ -84,11 +84,13 @@ def _head(info: AdapterInfo, state: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _load_state(classifier: Classifier, state: Mapping[str, Tensor], path: str | Path) -> None:
-    classifier.head.make_room(of_head(state))
+    with _blaming(path):
+        classifier.head.make_room(of_head(state))
     problems = misfit(state, classifier.state_dict())
     if problems:
         raise CheckpointError(f'adapter {path} does not fit its own description: {problems}')
-    classifier.load_state_dict(dict(state), strict=True)
+    with _blaming(path):
+        classifier.load_state_dict(dict(state), strict=True)
 
 
 @contextmanager

@@ -130,9 +130,26 @@ class Tuning(nn.Module):
         """
         return state
 
+    def merged_state(self, trunk: nn.Module) -> dict[str, Tensor]:
+        """The state of a plain model of the tower's architecture that computes what the tuned tower does.
+
+        Raises:
+            ConfigError: A tuning whose weights act beside the model's own layers.
+        """
+        if any(True for _ in self.parameters()):
+            raise ConfigError(
+                f'{type(self).__name__} acts beside the layers of the model, and cannot be merged into '
+                'them. Export the whole classifier to ONNX instead'
+            )
+        return trunk.state_dict()
+
     def stored_as(self, spec: dict[str, Any]) -> dict[str, Any]:
         """Its spec in a config → the spec under which an adapter holds it; the same, as a rule."""
         return spec
+
+    def __repr__(self) -> str:
+        """On one line, its layers left out: records of runs name a tuning by it."""
+        return f'{type(self).__name__}({self.extra_repr()})'
 
 
 @TUNINGS.register

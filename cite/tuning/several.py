@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from cite.errors import ConfigError
+from cite.frozen import trainable
 from cite.tuning.base import TUNINGS, Tuning
+from cite.tuning.merging import Merging
+from cite.tuning.own_layers import OwnLayers
 
 if TYPE_CHECKING:
     from cite.encoders.text.tower import TextTower
@@ -37,13 +40,25 @@ class Several(Tuning):
                 'prompts or adapters that would stand beside trained weights. Leave it, or the others, out'
             )
 
+        names = [type(part).__name__ for part in self._parts]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ConfigError(
+                f'Several: {", ".join(twice)} is there twice; one tuning takes the blocks of both'
+            )
+
     @property
     def _parts(self) -> list[Tuning]:
         return list(self.parts)  # type: ignore[arg-type]
 
     def attach(self, tower: VisionTower | TextTower) -> None:
+        trained: list[nn.Parameter] = []
         for part in self._parts:
             part.attach(tower)
+            # PEFT freezes whatever is not its own; what an earlier part lets train goes on training
+            for weight in trained:
+                weight.requires_grad_(True)
+            trained = list(trainable(tower.trunk).values())
 
     @property
     def first_stage(self) -> int | None:
@@ -51,8 +66,15 @@ class Several(Tuning):
         return min((stage for stage in found if stage is not None), default=None)
 
     def trained_parameters(self, tower: VisionTower | TextTower) -> int:
-        """The sum of the parts'; weights of the trunk that two of them train count twice."""
-        return sum(part.trained_parameters(tower) for part in self._parts)
+        """The sum of the parts'; the tower's own weights count once, however many of them train them."""
+        own: dict[str, int] = {}
+        added = 0
+        for part in self._parts:
+            if isinstance(part, OwnLayers):
+                own |= part.sizes(tower)
+            else:
+                added += part.trained_parameters(tower)
+        return added + sum(own.values())
 
     def part_of(self, name: str) -> tuple[Tuning, str]:
         """Name of a weight in the tower → the tuning that holds it, and its name there.
@@ -116,13 +138,27 @@ class Several(Tuning):
         return output
 
     def set_mode(self, trunk: nn.Module, training: bool) -> None:
-        for part in self._parts:
+        on: set[nn.Module] = set()
+        for part in self._parts:  # each puts into eval mode what is not its own
             part.set_mode(trunk, training)
+            on.update(module for module in trunk.modules() if module.training)
+        for module in on:
+            module.training = True
 
     def own_weights(self, state: Iterable[tuple[str, Tensor]]) -> Iterable[tuple[str, Tensor]]:
         for part in self._parts:
             state = part.own_weights(state)
         return state
+
+    def merged_state(self, trunk: nn.Module) -> dict[str, Tensor]:
+        """As `Tuning.merged_state`, where at most one part has put layers into the trunk."""
+        states = [(part, part.merged_state(trunk)) for part in self._parts]
+        put_in = [state for part, state in states if isinstance(part, Merging)]
+        if len(put_in) > 1:
+            raise ConfigError(
+                'Several: two tunings that each put layers in cannot be merged together'
+            )
+        return put_in[0] if put_in else states[0][1]
 
     def stored_as(self, spec: dict[str, Any]) -> dict[str, Any]:
         stored = [
@@ -132,7 +168,7 @@ class Several(Tuning):
         return {**spec, 'tunings': stored}
 
     def extra_repr(self) -> str:
-        return ''
+        return ', '.join(map(repr, self._parts))
 
 
 def _inside(part: Tuning, run: Callable[[int, Tensor], Tensor]) -> Callable[[int, Tensor], Tensor]:

@@ -51,7 +51,7 @@ def test_free_text_finds_names_hub_ids_and_aliases(capsys):
         (['--licence', 'APACHE'], 'virchow', 'uni2-h'),
         (['--gated'], 'uni2-h', 'plip'),
         (['--open'], 'plip', 'uni2-h'),
-        (['--prompts'], 'uni2-h', 'ctranspath'),
+        (['--prompts'], 'ctranspath', 'internimage-t'),
         (['--prompts'], 'biogpt', 'resnet50-in1k'),
         (['h-optimus', '--licence', 'apache'], 'h-optimus-0', 'h-optimus-1'),
     ],

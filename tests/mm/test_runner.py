@@ -178,7 +178,7 @@ def zero_shot(tiny, monkeypatch):
         values = torch.randn(len(texts), 192, generator=generator)
         return Anchors(values, tuple(texts), {'model': text_encoder['model'], 'logit_scale': 2.0})
 
-    monkeypatch.setattr('cite.heads.zero_shot.embed_texts', embed)
+    monkeypatch.setattr('cite.anchors.ensemble.embed_texts', embed)
 
     def config(options=None):
         cfg = tiny(options)

@@ -15,7 +15,7 @@ def take_token(rank: int, folder: str) -> None:
     """Initialises a prompt from this process's own batch and writes both down."""
     torch.set_num_threads(1)
     torch.distributed.init_process_group('gloo', f'file://{folder}/store', rank=rank, world_size=2)
-    stages = SimpleNamespace(takes_prompts=True)
+    stages = SimpleNamespace(takes_prompts=True, windowed=False)
     tower: Any = SimpleNamespace(
         stages=stages, depth=2, num_patches=4, num_prefix_tokens=1, width=8
     )

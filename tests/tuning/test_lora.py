@@ -249,7 +249,7 @@ def test_an_unknown_architecture_is_told_with_its_layers():
         ({'alpha': 0}, 'alpha'),
         ({'alpha': '2r'}, '2r'),
         ({'dropout': 1}, 'dropout'),
-        ({'targets': 'qkv'}, r"attn, mlp, attn\+mlp, or a list.*'qkv'"),
+        ({'targets': 'query'}, r"attn, mlp, attn\+mlp, qkv, all-linear, conv, or a list.*'query'"),
         ({'targets': []}, 'targets'),
         ({'blocks': [DEPTH]}, r'\[3\] are outside a tower of 3 blocks'),
         ({'blocks': 'last'}, "'all' or block numbers, found 'last'"),

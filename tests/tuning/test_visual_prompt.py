@@ -6,9 +6,19 @@ from typing import Any
 import pytest
 import torch
 from prompt_ranks import take_token
-from tiny_models import DEPTH, PATCHES, WIDTH, tiny_images, tiny_tower, tiny_trunk
+from tiny_models import (
+    DEPTH,
+    PATCH,
+    PATCHES,
+    WIDTH,
+    tiny_card,
+    tiny_images,
+    tiny_tower,
+    tiny_trunk,
+)
 from torch import Tensor
 
+from cite.encoders.towers.stages import STAGES
 from cite.encoders.towers.tower import VisionTower
 from cite.errors import ConfigError
 from cite.tuning import TUNINGS
@@ -68,6 +78,61 @@ def test_prepended_prompts_enter_and_replace_at_their_blocks(arch, layers, block
         images = tiny_images()
         expected = by_hand(tower, images, dict(zip(blocks, prompt, strict=True)))
         torch.testing.assert_close(tower(images), expected)
+
+
+KINDS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    'no class token': ('PlainViT', {'class_token': False, 'global_pool': 'avg'}, {}),
+    'class token': ('PlainViT', {}, {}),
+    'registers and LayerScale': ('PlainViT', {'arch': 'vit_small_patch14_reg4_dinov2'}, {}),
+    'registers and SwiGLU': ('PlainViT', {'arch': 'vit_giant_patch14_reg4_dinov2'}, {}),
+    'mean beside class token': (
+        'PlainViT',
+        {},
+        {'feature': 'token+mean', 'feature_dim': 2 * WIDTH},
+    ),
+    'attentional pooling': ('PooledViT', {}, {'feature': 'pool', 'feature_dim': 16}),
+    'tiles': ('HIPT4K', {}, {'feature_dim': 48, 'image_size': 512, 'patch_size': 256}),
+}
+
+
+def of_kind(name: str, tuning: dict[str, Any] | None = None) -> VisionTower:
+    """A tower with that prefix or pooling, all weights random."""
+    tower, kwargs, fields = KINDS[name]
+    if tower == 'PlainViT':
+        return tiny_tower(tuning, tiny_trunk(**kwargs), **fields)
+    sizes = {'depth': 2, 'tile_depth': 1}
+    if tower == 'PooledViT':
+        sizes = {'embed_dim': WIDTH, 'depth': DEPTH, 'num_heads': 3, 'patch_size': PATCH}
+    row = tiny_card(tower=tower, arch_kwargs=sizes, **fields)
+    trunk = STAGES.get(tower).build(row, row.image_size).eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        for value in trunk.parameters():
+            torch.nn.init.normal_(value, std=0.1)
+    return VisionTower(row, trunk, TUNINGS.build(tuning) if tuning else None)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('layers', ['shallow', 'deep'])
+def test_every_kind_of_prefix_and_pooling(kind, layers):
+    tower = of_kind(kind, {'type': 'VisualPrompt', 'length': 3, 'layers': layers, 'init': 'normal'})
+    prompt = prompt_of(tower).prompt
+    with torch.no_grad():
+        prompt.normal_(std=0.5)
+    images = tiny_images(side=tower.image_size)
+    found = tower.train()(images)
+    blocks = [0] if layers == 'shallow' else range(tower.depth)
+    with torch.no_grad():
+        by_equations = by_hand(tower, images, dict(zip(blocks, prompt, strict=True)))
+        plain = of_kind(kind)(images)
+    torch.testing.assert_close(found.detach(), by_equations, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(found, plain, atol=1e-4)
+    found.square().sum().backward()
+    assert prompt.grad is not None
+    assert prompt.grad.flatten(2).any(dim=2).all()  # of every prompt token of every block
+    assert all(p.grad is None for p in tower.trunk.parameters())
+    assert not any(module.training for module in tower.trunk.modules())
+    assert tower.tuning.trained_parameters(tower) == prompt.numel()
 
 
 @pytest.mark.parametrize('arch', ['vit_tiny_patch16_224', 'vit_small_patch14_reg4_dinov2'])

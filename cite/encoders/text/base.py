@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from cite.tuning.base import Tuning
 
 TEXT_ENCODERS = Registry('text encoder', 'cite.encoders.text')
+PLAIN_OPTIONS = (
+    'type', 'model', 'revision', 'pooling', 'activation', 'prefix', 'max_length', 'pretrained', 'precision'
+)  # fmt: skip
+"""Options that name an encoder to any machine, and that a file from anybody may set: no code, no path
+beside the model's own."""
 
 
 class FrozenTextEncoder:

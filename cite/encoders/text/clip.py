@@ -112,6 +112,11 @@ class _TextHalf(nn.Module):
         self.text_model = model.text_model
         self.text_projection = model.text_projection
 
+    def get_input_embeddings(self) -> nn.Module:
+        """The table of token embeddings."""
+        table: nn.Module = self.text_model.embeddings.token_embedding
+        return table
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         output = self.text_model(input_ids=input_ids, attention_mask=attention_mask)
         embedding: Tensor = self.text_projection(output.pooler_output)

@@ -105,6 +105,10 @@ class CONCHText(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.text_projection = nn.Linear(width, dim, bias=False)
 
+    def get_input_embeddings(self) -> nn.Module:
+        """The table of token embeddings."""
+        return self.token_embedding
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Tokens of B texts → (B, dim).
 

@@ -92,6 +92,10 @@ class MUSKText(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.language_head = nn.Linear(width, dim, bias=False)
 
+    def get_input_embeddings(self) -> nn.Module:
+        """The table of token embeddings."""
+        return self.text_embed
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Tokens of B texts → (B, dim)."""
         tokens = self.text_embed(input_ids) + self.pos_embed[:, : input_ids.shape[1]]

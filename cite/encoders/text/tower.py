@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cite.encoders.text.base import check_lengths, check_texts
 from cite.encoders.tuned import TunedTower, evaluating
+from cite.errors import ModelError
 from cite.tuning.base import Tuning
 
 Tokens = dict[str, Tensor]
@@ -89,6 +90,49 @@ class TextTower(TunedTower):
             inputs = self.tuning.before_text(dict(tokens))
             output = self.tuning.after_text(self.trunk(**inputs))
             return self.pool(output, dict(tokens))
+
+    @property
+    def words(self) -> nn.Embedding:
+        """The model's table of token embeddings."""
+        table: nn.Embedding = self.trunk.get_input_embeddings()  # type: ignore[operator]
+        return table
+
+    def with_words(
+        self, tokens: Mapping[str, Tensor], change: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """As `forward` of a tower that nothing tunes, on other token embeddings, with their gradients.
+
+        Args:
+            tokens: Of B texts.
+            change: The embeddings of the tokens (B, L, width) → those that the model goes on with.
+
+        Raises:
+            ModelError: A model that does not look its tokens up in its table once.
+        """
+        looked_up = []
+
+        def changed(_layer: nn.Module, _ids: Any, embedded: Tensor) -> Tensor:
+            looked_up.append(embedded.shape)
+            return change(embedded)
+
+        # a T5 looks up in another layer than it names, of the same weights
+        tables = [
+            layer
+            for layer in self.trunk.modules()
+            if isinstance(layer, nn.Embedding) and layer.weight is self.words.weight
+        ]
+        hooks = [table.register_forward_hook(changed) for table in tables]
+        try:
+            features = self.pool(self.trunk(**tokens), dict(tokens))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if len(looked_up) != 1:
+            raise ModelError(
+                f'text encoder {self.name} looks its tokens up {len(looked_up)} times, expected once: '
+                'words cannot be learned in it'
+            )
+        return features
 
     @torch.inference_mode()
     def encode_text(

@@ -25,7 +25,7 @@ class AnyModel(Stages):
     """
 
     description = 'a model of timm that is not taken apart into blocks'
-    alternatives = "'FullFineTuning' or no tuning"
+    alternatives = "'PixelPrompt', 'FullFineTuning' or no tuning"
 
     def __init__(self, card: Card, trunk: nn.Module) -> None:
         super().__init__(card, trunk)

@@ -24,7 +24,7 @@ class ConvNet(Stages):
     """
 
     description = 'a convolutional network'
-    alternatives = "'FullFineTuning' or no tuning"
+    alternatives = "LoRA (targets='conv'), 'PixelPrompt', 'FullFineTuning' or no tuning"
 
     def __init__(self, card: Card, trunk: nn.Module) -> None:
         super().__init__(card, trunk)

@@ -163,8 +163,8 @@ class InternImage(Stages):
 
     description = 'a hierarchy of deformable convolutions'
     alternatives = (
-        "LoRA (targets='mlp', or names such as ['dcn.input_proj', 'dcn.output_proj']), "
-        "'FullFineTuning' or no tuning"
+        "LoRA (targets='attn' for the projections of DCNv3, or 'mlp'), "
+        "'PixelPrompt', 'FullFineTuning' or no tuning"
     )
     trunk: InternImageNet
 

@@ -42,7 +42,7 @@ class AttentionalPooler(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens (B, N, width) → (B, dim)."""
         keys = self.ln_k(tokens)
-        query = self.ln_q(self.query).expand(len(tokens), -1, -1)
+        query = self.ln_q(self.query).expand(tokens.shape[0], -1, -1)
         pooled: Tensor = self.attn(query, keys, keys, need_weights=False)[0]
         return pooled[:, 0]
 

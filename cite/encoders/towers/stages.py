@@ -38,9 +38,12 @@ class Stages(ABC):
     description: ClassVar[str]
     """What it is, for messages: 'a plain vision transformer'."""
     takes_prompts: ClassVar[bool] = False
-    """Whether every block sees one sequence of tokens (B, prefix + patches, width): prompts can join it."""
-    alternatives: ClassVar[str] = "LoRA, 'FullFineTuning' or no tuning"
-    """What can tune it where prompts cannot."""
+    """Whether prompts can join: every block sees one sequence of tokens (B, prefix + patches, width), or it
+    is `windowed`."""
+    windowed: ClassVar[bool] = False
+    """Whether blocks see a grid (B, rows, columns, channels) and attend within its windows: see `Swin`."""
+    alternatives: ClassVar[str] = "LoRA, 'PixelPrompt', 'FullFineTuning' or no tuning"
+    """What can tune it where prompts among the tokens cannot."""
 
     blocks: list[nn.Module]
     width: int
@@ -65,6 +68,10 @@ class Stages(ABC):
         """What enters block `index` → what leaves it."""
         out: Tensor = self.blocks[index](tokens)
         return out
+
+    def block_size(self, index: int) -> tuple[int, int]:
+        """(patch tokens, channels) within block `index` of a tower that prompts can join."""
+        return self.num_patches, self.width
 
     @abstractmethod
     def pool(self, tokens: Tensor) -> Tensor:

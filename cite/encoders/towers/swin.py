@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,7 +27,11 @@ class Swin(Stages):
     """
 
     description = 'a Swin transformer'
+    takes_prompts = True
+    windowed = True
     trunk: Any  # a `SwinTransformer`, whose parts timm does not type
+    instead: Callable[[nn.Module, Tensor], Tensor] | None = None
+    """What a tuning runs in place of a block, behind the merging: (block, tokens) → tokens."""
 
     def __init__(self, card: Card, trunk: nn.Module) -> None:
         super().__init__(card, trunk)
@@ -65,7 +70,14 @@ class Swin(Stages):
     def block(self, index: int, tokens: Tensor) -> Tensor:
         if index in self.merging:
             tokens = self.merging[index](tokens)
+        if self.instead is not None:
+            return self.instead(self.blocks[index], tokens)
         return super().block(index, tokens)
+
+    def block_size(self, index: int) -> tuple[int, int]:
+        block: Any = self.blocks[index]
+        rows, columns = block.input_resolution
+        return rows * columns, block.dim
 
     def pool(self, tokens: Tensor) -> Tensor:
         tokens = self.trunk.norm(tokens)

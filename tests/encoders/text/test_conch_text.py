@@ -17,6 +17,8 @@ from cite.encoders.text import load_text
 from cite.encoders.text.conch import CONCHTextEncoder, conch_text
 from cite.encoders.zoo import CARDS
 from cite.errors import CheckpointError, ConfigError, ModelError
+from cite.heads.coop import CoOpHead
+from cite.heads.zero_shot import ZeroShotHead
 from cite.tuning.lora import LoRA
 
 TEXTS = ['Adenoma.', 'an H&E image of normal tissue, of some length']
@@ -149,3 +151,14 @@ def test_refusals(state):
     words = 'text.token_embedding.weight'
     with pytest.raises(CheckpointError, match='expected matrices'):
         load({**state, words: state[words][0]})
+
+
+def test_words_in_front_of_a_name_can_be_learned(file):
+    spec = {'model': 'conch', 'weights': file}
+    head = CoOpHead(spec, init='an H&E image of')
+    head.attach(512, ('gland', 'fat'))
+    zero = ZeroShotHead(('gland', 'fat'), spec, template='an H&E image of {}.')
+    assert head.length == len('an H&E image of')  # this vocabulary spells
+    torch.testing.assert_close(head.embeddings(), zero.anchors, atol=1e-5, rtol=1e-4)
+    head.embeddings().square().sum().backward()
+    assert (head.context.grad.abs().sum(1) > 0).all()

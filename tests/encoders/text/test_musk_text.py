@@ -15,6 +15,8 @@ from cite.encoders.text import load_text, musk
 from cite.encoders.text.musk import musk_text
 from cite.encoders.text.sentence_pieces import SentencePieces
 from cite.errors import CheckpointError, ConfigError, ModelError
+from cite.heads.coop import CoOpHead
+from cite.heads.zero_shot import ZeroShotHead
 from cite.tuning.lora import LoRA
 
 TEXTS = ['adenoma', 'an H&E image of normal tissue']
@@ -131,3 +133,13 @@ def test_vocabulary_of_another_model(file, state, letters):
 def test_no_text_half(state):
     with pytest.raises(CheckpointError, match=r'no text half of MUSK: no language_head\.weight'):
         musk_text({k: v for k, v in state.items() if k != 'language_head.weight'}, 'musk')
+
+
+def test_words_in_front_of_a_name_can_be_learned(file, letters):
+    spec = {'model': 'musk', 'weights': file}
+    head = CoOpHead(spec, init='H&E of')
+    head.attach(1024, ('gland', 'fat'))
+    zero = ZeroShotHead(('gland', 'fat'), spec, template='H&E of {}.')
+    torch.testing.assert_close(head.embeddings(), zero.anchors, atol=1e-5, rtol=1e-4)
+    head.embeddings().square().sum().backward()
+    assert (head.context.grad.abs().sum(1) > 0).all()

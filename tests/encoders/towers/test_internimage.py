@@ -127,6 +127,7 @@ def test_prompts_are_refused_with_what_to_do_instead():
 
 LORA = {
     'mlp': ('mlp', {'mlp.fc1', 'mlp.fc2'}),
+    'attention': ('attn', {'dcn.input_proj', 'dcn.output_proj'}),
     'projections': (['dcn.input_proj', 'dcn.output_proj'], {'dcn.input_proj', 'dcn.output_proj'}),
     'offsets': (['dcn.offset'], {'dcn.offset'}),
 }
@@ -156,9 +157,9 @@ def test_lora(kind):
             assert value.grad is not None and value.grad.abs().sum() > 0, name
 
 
-def test_attention_is_no_target():
-    with pytest.raises(ConfigError, match=r"attn\. Give targets='mlp', or .*dcn\.input_proj"):
-        tower({'type': 'LoRA', 'targets': 'attn'})
+def test_its_projections_are_not_query_key_and_value():
+    with pytest.raises(ConfigError, match=r"qkv\. Give targets='attn', or .*dcn\.input_proj"):
+        tower({'type': 'LoRA', 'targets': 'qkv'})
 
 
 @pytest.mark.parametrize('kind', KINDS)

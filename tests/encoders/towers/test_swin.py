@@ -104,9 +104,24 @@ def test_lora_reaches_the_chosen_blocks_alone():
     assert (made.eval()(images) - plain(images)).abs().max() > 1e-3
 
 
-def test_prompts_are_refused():
-    with pytest.raises(ConfigError, match='a Swin transformer'):
-        tower({'type': 'VisualPrompt', 'length': 2})
+def test_patches_and_channels_of_every_block():
+    made = tower()
+    found = [made.stages.block_size(index) for index in range(made.depth)]
+    assert found == [(256, 16), (256, 16), (64, 32), (64, 32), (16, 64)]
+    tokens = made.embed(tiny_images(1, SIDE))
+    for index, (patches, channels) in enumerate(found):
+        tokens = made.stages.block(index, tokens)
+        assert tokens[0].numel() == patches * channels
+
+
+def test_a_block_can_be_run_otherwise_behind_the_merging():
+    made = tower()
+    stages, seen = made.stages, []
+    tokens = torch.randn(1, 16, 16, 16)
+    stages.instead = lambda block, grid: seen.append((block, grid)) or -grid
+    merged = stages.merging[2](tokens)
+    torch.testing.assert_close(stages.block(2, tokens), -merged)
+    assert seen[0][0] is made.blocks[2]
 
 
 def running_statistics(made):

@@ -98,7 +98,8 @@ def test_feature_of_an_image_of_any_size(row):
 
 def test_cite_trains_on_it_and_leaves_it_as_it_is(row, anchors):
     card, trunk = row
-    prompts = STAGES.get(card.tower).takes_prompts
+    stages = STAGES.get(card.tower)
+    prompts = stages.takes_prompts
     tuning = TUNINGS.build(
         {'type': 'VisualPrompt', 'length': 2} if prompts else {'type': 'NoTuning'}
     )
@@ -113,7 +114,8 @@ def test_cite_trains_on_it_and_leaves_it_as_it_is(row, anchors):
     assert logits.shape == (2, 3)
     cross_entropy(logits, torch.tensor([0, 2])).backward()
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    prompt = {'backbone.tuning.prompt'} if prompts else set()
+    name = f'prompts.{tower.width}' if stages.windowed else 'prompt'
+    prompt = {f'backbone.tuning.{name}'} if prompts else set()
     assert trained.keys() == {'neck.weight', 'neck.bias', *prompt}
     for name, parameter in trained.items():
         assert parameter.grad is not None, name
