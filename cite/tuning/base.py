@@ -169,7 +169,7 @@ def vision_only(tuning: Tuning, tower: VisionTower | TextTower) -> VisionTower:
         return tower
     raise ConfigError(
         f'{type(tuning).__name__} tunes vision towers, and was given the text tower {tower.name}. '
-        "A text tower takes 'NoTuning', 'FullFineTuning', 'LoRA' or 'TextPrompt'"
+        "A text tower takes 'LoRA' and its kin, adapters, 'BitFit', 'TextPrompt', 'FullFineTuning' or 'NoTuning'"
     )
 
 
@@ -185,5 +185,5 @@ def text_only(tuning: Tuning, tower: VisionTower | TextTower) -> TextTower:
         return tower
     raise ConfigError(
         f'{type(tuning).__name__} tunes text towers, and was given the vision tower {tower.card.name}. '
-        "A vision tower takes 'NoTuning', 'FullFineTuning', 'LoRA' or 'VisualPrompt'"
+        "A vision tower takes 'VisualPrompt', 'LoRA' and its kin, adapters, 'FullFineTuning' or 'NoTuning'"
     )

@@ -124,7 +124,7 @@ def test_what_can_tune_is_what_the_towers_say():
         assert TUNED_BY[kind] == ways_to_tune(kind), kind
     for kind in {card.encoder for card in TEXT_CARDS.values()}:
         assert TEXT_ENCODERS.get(kind)
-    assert tuned_by(PAIRS['medclip-resnet']) == ('full',)
+    assert tuned_by(PAIRS['medclip-resnet']) == ('LoRA', 'full')
 
 
 def test_a_kind_of_tower_of_ones_own_is_asked(monkeypatch):

@@ -78,10 +78,12 @@ def methods(args: argparse.Namespace) -> Iterator[Method]:
         if name not in ELSEWHERE:
             yield Method(name, linear, {'type': name}, group=TUNINGS.get(name).group)  # type: ignore[attr-defined]
     for name in HEADS.names():
-        if name in ('LinearHead', 'TextEmbeddingHead') or name.startswith('Original'):
+        if name in ('LinearHead', 'TextEmbeddingHead') or name.startswith(('Original', 'Half')):
             continue
         needs = HEADS.get(name).__init__.__code__.co_varnames  # type: ignore[misc]
         head = {'type': name, **(text if 'texts' in needs else {})}
+        if 'names' in needs:
+            head |= {'names': TEXTS, 'text_encoder': args.text}
         if name == 'TipAdapterHead':
             yield Method('TipAdapterHead, trained', {**head, 'trains': True})
         yield Method(name, head, options=OPTIONS.get(name, {}))
@@ -174,7 +176,7 @@ def load_patches(table: PatchTable, args: argparse.Namespace) -> Patches:
     tower = load_vision(args.vision, image_size=args.image_size)
     paths = [table.path(row) for row in range(len(table))]
     batches = image_batches(tqdm(paths, desc='reading', unit='patch', delay=2), tower.resize, 64)
-    patches = Patches(torch.cat(list(batches)), torch.as_tensor(table.labels))
+    patches = Patches(torch.cat(list(batches)), torch.tensor(table.labels))
     take_features(assemble(tower, None, {'type': 'LinearHead'}, CLASSES), patches)
     return patches
 
@@ -196,7 +198,6 @@ def main() -> None:
     parser.add_argument('--out', type=Path, default=Path('work_dirs/bench_methods'))
     args = parser.parse_args()
     args.folds = args.folds or None
-    torch.set_num_threads(torch.get_num_threads())
     tables = [
         read_csv(
             args.data / 'manifest.csv',
