@@ -169,7 +169,7 @@ def vision_only(tuning: Tuning, tower: VisionTower | TextTower) -> VisionTower:
         return tower
     raise ConfigError(
         f'{type(tuning).__name__} tunes vision towers, and was given the text tower {tower.name}. '
-        "A text tower takes 'LoRA' and its kin, adapters, 'BitFit', 'TextPrompt', 'FullFineTuning' or 'NoTuning'"
+        "A text tower takes 'LoRA' and its kin, adapters, 'TextPrompt', 'FullFineTuning' or 'NoTuning'"
     )
 
 

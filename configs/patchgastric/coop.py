@@ -1,0 +1,8 @@
+# CoOp on PatchGastric, with the rate of its authors (SGD).
+_base_ = [
+    '../_base_/runtime.py',
+    '../_base_/protocols/fixed.py',
+    '../_base_/models/coop.py',
+    '../_base_/schedules/sgd_1000.py',
+]
+optim_wrapper = dict(optimizer=dict(lr=0.002))
