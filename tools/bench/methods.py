@@ -233,6 +233,7 @@ def all_runs(
     for shots in args.shots:
         for seed in range(args.seeds):
             asked = [
+                args.image_size,
                 args.vision,
                 args.text,
                 method.name,
