@@ -18,7 +18,7 @@ from cite.data.randomness import generator
 from cite.encoders.tuned import evaluating
 from cite.errors import TrainingError
 from cite.frozen import trainable
-from cite.tuning.base import BEHIND, Tuning
+from cite.tuning.base import Tuning
 
 
 class Patches:
@@ -53,11 +53,13 @@ def reads_features(classifier: Classifier) -> bool:
 def take_features(classifier: Classifier, patches: Patches, batch_size: int = 64) -> None:
     """Computes and keeps the features of a tower in which nothing trains."""
     if patches.features is None:
-        with evaluating(classifier):
-            parts = [
-                classifier.backbone(batch).float() for batch in patches.images.split(batch_size)
-            ]
-        patches.features = torch.cat(parts)
+        patches.features = _features(classifier, patches, batch_size)
+
+
+def _features(classifier: Classifier, patches: Patches, batch_size: int) -> Tensor:
+    with evaluating(classifier):
+        parts = [classifier.backbone(batch).float() for batch in patches.images.split(batch_size)]
+    return torch.cat(parts)
 
 
 def logits(classifier: Classifier, patches: Patches, rows: Tensor) -> Tensor:
@@ -128,8 +130,10 @@ def scores(classifier: Classifier, patches: Patches, batch_size: int = 64) -> np
 
 def _make_head(classifier: Classifier, patches: Patches) -> None:
     features = patches.features
-    if features is None or classifier.backbone.tuning.first_stage not in (None, BEHIND):
-        features = torch.cat([classifier.backbone(b).float() for b in patches.images.split(64)])
+    if features is None or not reads_features(
+        classifier
+    ):  # kept ones are of a tower without tuning
+        features = _features(classifier, patches, 64)
     if classifier.neck is not None:
         features = classifier.neck(features)
     classifier.head.fit(features, patches.labels)

@@ -136,7 +136,7 @@ class Tuning(nn.Module):
         Raises:
             ConfigError: A tuning whose weights act beside the model's own layers.
         """
-        if any(True for _ in self.parameters()):
+        if next(self.parameters(), None) is not None:
             raise ConfigError(
                 f'{type(self).__name__} acts beside the layers of the model, and cannot be merged into '
                 'them. Export the whole classifier to ONNX instead'
