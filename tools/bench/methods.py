@@ -210,13 +210,13 @@ def main() -> None:
     ]
     everything, val = (load_patches(table, args) for table in tables)
     args.out.mkdir(parents=True, exist_ok=True)
-    rows, refused = [], {}
+    refused: dict[str, str] = {}
     wanted = [m for m in methods(args) if not args.only or m.name in args.only]
     results = {'colour histogram': colour(tables, args)}
     for method in tqdm(wanted, desc='methods', unit='method'):
         try:
             results[method.name] = all_runs(method, args, tables[0], everything, val)
-        except (ConfigError, CiteError) as error:
+        except CiteError as error:
             refused[method.name] = str(error)
     rows = [row(name, found, args) for name, found in results.items()]
     text = table_text(rows, refused, args)
@@ -232,17 +232,8 @@ def all_runs(
     found: dict[int, list[dict[str, Any]]] = {}
     for shots in args.shots:
         for seed in range(args.seeds):
-            asked = [
-                args.image_size,
-                args.vision,
-                args.text,
-                method.name,
-                shots,
-                seed,
-                args.steps,
-                args.budget,
-                args.folds,
-            ]
+            tried = (args.steps, args.budget, args.folds)
+            asked = (args.image_size, args.vision, args.text, method.name, shots, seed, *tried)
             key = '-'.join(Path(str(part)).stem.replace(' ', '_') for part in asked)
             path = args.out / f'{key}.json'
             if not path.is_file():
