@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from cite.classifier import assemble
 from cite.mm.finite import check_finite
-from cite.mm.sample import PatchSample
+from cite.mm.sample import PatchBatch, PatchSample, labels_of
 from cite.precision import autocast, settle_precision
 
 
@@ -56,11 +56,15 @@ class CiteClassifier(BaseModel):
 
     def forward(
         self,
-        inputs: Tensor,
-        data_samples: Sequence[PatchSample] | None = None,
+        inputs: Tensor | Mapping[str, Tensor],
+        data_samples: Sequence[PatchSample] | PatchBatch | None = None,
         mode: str = 'tensor',
     ) -> Tensor | dict[str, Tensor] | list[PatchSample]:
-        """Images → 'tensor': logits; 'loss': losses; 'predict': samples with scores."""
+        """Images → 'tensor': logits; 'loss': losses; 'predict': samples with scores.
+
+        Args:
+            inputs: Images (B, 3, H, W), or `{'prefix': …}` with what the tower's `prefix` made of them.
+        """
         logits = self._logits(inputs)
         if mode == 'tensor':
             return logits
@@ -69,29 +73,39 @@ class CiteClassifier(BaseModel):
             return self._loss(logits, data_samples)
         return self._predict(logits, data_samples)
 
-    def features(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) → what the head is given, (B, D), in the model's precision."""
-        with self._autocast(images):
-            features: Tensor = self.backbone(images)
+    def features(self, inputs: Tensor | Mapping[str, Tensor]) -> Tensor:
+        """Images (B, 3, H, W), or their prefix → what the head is given, (B, D), in the model's precision."""
+        with self.autocast():
+            if isinstance(inputs, Mapping):
+                features = self.backbone.from_prefix(inputs['prefix'])
+            else:
+                features = self.backbone(inputs)
             return features if self.neck is None else self.neck(features)
 
-    def _autocast(self, images: Tensor) -> AbstractContextManager[object]:
-        return autocast(settle_precision(self.precision, images.device), images.device)
+    def autocast(self) -> AbstractContextManager[object]:
+        """Context in which the frozen part computes in the model's precision."""
+        device = self.backbone.mean.device
+        return autocast(settle_precision(self.precision, device), device)
 
-    def _logits(self, images: Tensor) -> Tensor:
-        features = self.features(images)
-        with self._autocast(images):
+    def _logits(self, inputs: Tensor | Mapping[str, Tensor]) -> Tensor:
+        features = self.features(inputs)
+        with self.autocast():
             return self.head(features)
 
-    def _loss(self, logits: Tensor, samples: Sequence[PatchSample]) -> dict[str, Tensor]:
-        labels = torch.cat([sample.gt_label for sample in samples]).to(logits.device)
+    def _loss(
+        self, logits: Tensor, samples: Sequence[PatchSample] | PatchBatch
+    ) -> dict[str, Tensor]:
+        labels = labels_of(samples).to(logits.device)
         loss = F.cross_entropy(logits, labels)
         check_finite(loss, samples)
         accuracy = (logits.argmax(1) == labels).float().mean()
         return {'loss': loss, 'accuracy': accuracy}
 
-    def _predict(self, logits: Tensor, samples: Sequence[PatchSample]) -> list[PatchSample]:
-        for sample, score in zip(samples, logits.softmax(1), strict=True):
+    def _predict(
+        self, logits: Tensor, samples: Sequence[PatchSample] | PatchBatch
+    ) -> list[PatchSample]:
+        predicted = list(samples)
+        for sample, score in zip(predicted, logits.softmax(1), strict=True):
             sample.pred_score = score
             sample.pred_label = score.argmax(keepdim=True)
-        return list(samples)
+        return predicted

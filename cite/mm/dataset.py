@@ -17,7 +17,7 @@ from cite.data.samplers import Balance, Draw, TrainBatchSampler
 from cite.data.transforms import AugmentPatch, PatchTransform
 from cite.errors import ConfigError
 from cite.images.resize import ResizePatch
-from cite.mm.sample import PatchSample
+from cite.mm.sample import sample_of
 
 for transform in (ResizePatch, AugmentPatch):
     TRANSFORMS.register_module(module=transform)
@@ -95,14 +95,7 @@ class PatchDataset(Dataset):
 
     def __getitem__(self, key: int | Draw) -> dict[str, Any]:
         item = self.patches[key]
-        table, row = self.table, item['index']
-        sample = PatchSample.of(
-            item['label'],
-            img_path=str(table.path(row)),
-            slide=str(table.slides[row]),
-            patient=None if table.patients is None else str(table.patients[row]),
-        )
-        return {'inputs': item['image'], 'data_samples': sample}
+        return {'inputs': item['image'], 'data_samples': sample_of(self.table, item['index'])}
 
 
 @DATA_SAMPLERS.register_module()

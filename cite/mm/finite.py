@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from mmengine.logging import MessageHub
@@ -12,12 +11,12 @@ from torch import Tensor
 from cite.errors import TrainingError
 
 
-class _Sample(Protocol):
-    @property
-    def img_path(self) -> str: ...
+class _Samples(Protocol):
+    def __len__(self) -> int: ...
+    def __getitem__(self, number: int, /) -> Any: ...
 
 
-def check_finite(loss: Tensor, samples: Sequence[_Sample]) -> None:
+def check_finite(loss: Tensor, samples: _Samples) -> None:
     """To be called before the backward pass, so that no weight has moved.
 
     Raises:
@@ -25,7 +24,7 @@ def check_finite(loss: Tensor, samples: Sequence[_Sample]) -> None:
     """
     if torch.isfinite(loss):
         return
-    files = ', '.join(sample.img_path for sample in samples[:3])
+    files = ', '.join(samples[number].img_path for number in range(min(3, len(samples))))
     iteration = MessageHub.get_current_instance().get_info('iter', '?')
     raise TrainingError(
         f'the loss is {loss.item()} at iteration {iteration} (batch of {files}, …). Nothing of '

@@ -37,6 +37,8 @@ class Tuning(nn.Module):
     """The optimiser's group that its weights are in: 'prompt', 'peft' or 'tower'."""
     trains_all: bool = False
     """Whether the whole tower trains, dropout and batch statistics included."""
+    reads_images: bool = False
+    """Whether `after_pool` looks at the images, so that features alone cannot stand for them."""
 
     def attach(self, tower: VisionTower | TextTower) -> None:
         """Creates weights in the tower's sizes, or unfreezes some of the tower's own.

@@ -34,6 +34,7 @@ class Several(Tuning):
         if not isinstance(tunings, list | tuple) or not tunings:
             raise ConfigError(f'Several: tunings must be a list of tunings, found {tunings!r}')
         self.parts = nn.ModuleList(TUNINGS.build(spec) for spec in tunings)
+        self.reads_images = any(part.reads_images for part in self._parts)
         if any(part.trains_all for part in self._parts) and len(self.parts) > 1:
             raise ConfigError(
                 "Several: 'FullFineTuning' trains the whole tower; there is nothing to add to it but "

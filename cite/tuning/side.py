@@ -36,6 +36,7 @@ class SideTuning(Tuning):
 
     paper = 'Side-tuning: Zhang et al., ECCV 2020'
     group = 'peft'
+    reads_images = True
 
     net: nn.Sequential
     logit: nn.Parameter

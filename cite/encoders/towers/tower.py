@@ -77,14 +77,43 @@ class VisionTower(TunedTower):
         with self._gradients(EMBED):
             tokens = self.stages.embed(self.tuning.before_embed(images))
         self.tuning.start(tokens)
-        for index in range(self.depth):
+        features = self._from_block(0, tokens)
+        with self._gradients(BEHIND):
+            return self.tuning.after_pool(features, images)
+
+    @property
+    def frozen_stages(self) -> int:
+        """How many blocks lie in front of the first trained weight; the pooling counts as one more.
+
+        What leaves them is the same in every step, and can be kept. 0 where nothing can: pixels, the
+        embedding or block 0 train, or the tuning looks at the images behind the pooling.
+        """
+        first = self.tuning.first_stage
+        if self.tuning.reads_images:
+            return 0
+        return self.depth + 1 if first is None else min(max(first, 0), self.depth)
+
+    @torch.no_grad()
+    def prefix(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) → what leaves the frozen stages: tokens, or features (B, D) if that is all."""
+        stop = self.frozen_stages
+        tokens = self.embed(images)
+        for index in range(min(stop, self.depth)):
+            tokens = self.stages.block(index, tokens)
+        return self.pool(tokens) if stop > self.depth else tokens
+
+    def from_prefix(self, kept: Tensor) -> Tensor:
+        """What `prefix` gave → features (B, D), the same as from the images."""
+        start = self.frozen_stages
+        return kept if start > self.depth else self._from_block(start, kept)
+
+    def _from_block(self, first: int, tokens: Tensor) -> Tensor:
+        for index in range(first, self.depth):
             with self._gradients(index):
                 tokens = self.tuning.before_block(index, tokens)
                 tokens = self.tuning.run_block(index, tokens, self.stages.block)
         with self._gradients(self.depth):
-            features = self.pool(self.tuning.after_blocks(tokens))
-        with self._gradients(BEHIND):
-            return self.tuning.after_pool(features, images)
+            return self.pool(self.tuning.after_blocks(tokens))
 
     def _gradients(self, stage: int) -> torch.set_grad_enabled:
         """Nothing is saved for the backward pass in front of the first trained weight."""
