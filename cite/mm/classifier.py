@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-import torch
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor
@@ -74,7 +73,7 @@ class CiteClassifier(BaseModel):
         return self._predict(logits, data_samples)
 
     def features(self, inputs: Tensor | Mapping[str, Tensor]) -> Tensor:
-        """Images (B, 3, H, W), or their prefix → what the head is given, (B, D), in the model's precision."""
+        """Images, or their prefix → what the head is given, (B, D), in the precision of the model."""
         with self.autocast():
             if isinstance(inputs, Mapping):
                 features = self.backbone.from_prefix(inputs['prefix'])

@@ -95,7 +95,7 @@ class VisionTower(TunedTower):
 
     @torch.no_grad()
     def prefix(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) → what leaves the frozen stages: tokens, or features (B, D) if that is all."""
+        """Images (B, 3, H, W) → what leaves the frozen stages: tokens, or features (B, D)."""
         stop = self.frozen_stages
         tokens = self.embed(images)
         for index in range(min(stop, self.depth)):
