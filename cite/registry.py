@@ -105,6 +105,14 @@ class Registry:
         self._imported = True
 
 
+def class_of(registry: Registry, spec: Any) -> Any:
+    """The class that a spec names; None of a list of specs, and of what building it will refuse."""
+    kind = spec if isinstance(spec, str) else spec.get('type') if hasattr(spec, 'get') else None
+    if isinstance(kind, type):
+        return kind
+    return registry.get(kind) if isinstance(kind, str) else None
+
+
 def check_options(what: str, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
     """Refuses options that a class or function does not take, before Python does it by traceback.
 

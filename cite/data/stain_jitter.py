@@ -42,6 +42,8 @@ class StainJitter:
         ConfigError: A sigma outside of that.
     """
 
+    augments = True
+
     def __init__(self, sigma: float = 0.05) -> None:
         if not 0 <= sigma <= 1:
             raise ConfigError(f'StainJitter: sigma must be 0 to 1, found {sigma}')

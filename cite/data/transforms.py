@@ -34,6 +34,8 @@ class AugmentPatch:
         hue: a shift drawn from -x to x of the colour circle, at most 0.5.
     """
 
+    augments = True
+
     def __init__(
         self,
         flip: bool = True,
@@ -78,7 +80,7 @@ class PatchTransform:
 
     Args:
         steps: picture -> picture, such as `ResizePatch` and, in training, `AugmentPatch`; None is
-            no step.
+            no step. What a step that `augments` does is random.
     """
 
     def __init__(self, *steps: Callable[[Any], Any] | None) -> None:
@@ -89,3 +91,18 @@ class PatchTransform:
         for step in self.steps:
             picture = step(picture)
         return to_uint8_tensor(picture)
+
+    @property
+    def augments(self) -> bool:
+        """Whether any of the steps is random."""
+        return any(augments(step) for step in self.steps)
+
+    @property
+    def plain(self) -> PatchTransform:
+        """The same without augmentation."""
+        return PatchTransform(*(step for step in self.steps if not augments(step)))
+
+
+def augments(step: Callable[[Any], Any]) -> bool:
+    """Whether a step is random, as it says by an attribute of that name."""
+    return bool(getattr(step, 'augments', False))

@@ -18,6 +18,8 @@ class OriginalAugment:
     Put it behind `ResizePatch(how='squash', interpolation='bilinear')`: the published code resizes first.
     """
 
+    augments = True
+
     def __init__(self) -> None:
         self.jitter = transforms.ColorJitter(brightness=0.2, saturation=(0, 0.2), hue=0.1)
         self.flips = (transforms.RandomHorizontalFlip(), transforms.RandomVerticalFlip())

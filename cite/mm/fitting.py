@@ -6,8 +6,10 @@ test data, without augmentation and without the sampler's caps and balance.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dist import broadcast
@@ -22,7 +24,8 @@ from cite.frozen import trainable
 from cite.heads.base import HEADS, of_head
 from cite.mm.baselines import read_table
 from cite.mm.dataset import build_pipeline
-from cite.registry import Registry
+from cite.mm.prefix import keep_patches
+from cite.registry import class_of
 from cite.tuning import TUNINGS
 from cite.tuning.base import NoTuning
 
@@ -39,12 +42,12 @@ def refuse_moving_features(cfg: Config) -> None:
         ConfigError: A head that is made from features, under a tuning or a neck that trains.
     """
     model = cfg.model
-    head = _class(HEADS, model.head)
+    head = class_of(HEADS, model.head)
     if head is None or not head.takes_features:
         return
     moving = []
     tuning, neck = model.backbone.get('tuning'), model.get('neck')
-    if tuning and _class(TUNINGS, tuning) is not NoTuning:
+    if tuning and class_of(TUNINGS, tuning) is not NoTuning:
         moving.append('model.backbone.tuning=None')
     if neck and not neck.get('frozen', False):
         moving.append('model.neck=None (or model.neck.frozen=True)')
@@ -97,18 +100,11 @@ def training_features(runner: Any) -> tuple[Tensor, Tensor]:
     table = read_table(cfg, 'train_dataloader')
     loader = cfg.test_dataloader
     patches = PatchDataset(table, build_pipeline(loader.dataset.pipeline), cfg.randomness.seed)
-    batches = DataLoader(
-        patches,
-        batch_size=loader.batch_size,
-        num_workers=loader.num_workers,
-        generator=torch.Generator(),  # its own: starting draws a number
-    )
-    device = model.backbone.mean.device
     parts = []
     with evaluating(model), _bar(len(table), runner.rank) as bar:
-        for batch in batches:
-            parts.append(model.features(batch['image'].to(device)).float().cpu())
-            bar.update(len(batch['label']))
+        for inputs in _inputs(runner, patches, loader):
+            parts.append(model.features(inputs).float().cpu())
+            bar.update(len(parts[-1]))
     features = torch.cat(parts)
     bad = (~features.isfinite().all(dim=1)).nonzero()[:, 0].tolist()
     if bad:
@@ -118,6 +114,24 @@ def training_features(runner: Any) -> tuple[Tensor, Tensor]:
         )
     broadcast(features)
     return features, torch.tensor(table.labels)
+
+
+def _inputs(runner: Any, patches: PatchDataset, loader: Any) -> Iterator[Any]:
+    """The patches in batches, or what is kept of them, on the device of the model."""
+    kept = keep_patches(runner, patches, 'test_dataloader', 'training patches')
+    if kept is not None:
+        for rows in np.array_split(np.arange(len(patches)), -(-len(patches) // loader.batch_size)):
+            yield {'prefix': kept.batch(rows)}
+        return
+    batches: Any = DataLoader(
+        patches,
+        batch_size=loader.batch_size,
+        num_workers=loader.num_workers,
+        generator=torch.Generator(),  # its own: starting draws a number
+    )
+    device = runner.bare_model.backbone.mean.device
+    for batch in batches:
+        yield batch['image'].to(device)
 
 
 def _bar(total: int, rank: int) -> Any:
@@ -130,14 +144,6 @@ def _stored_state(path: str) -> dict[str, Tensor]:
         return {str(name): value for name, value in state.items()}
     except Exception:  # whatever is wrong with it is told when it is loaded
         return {}
-
-
-def _class(registry: Registry, spec: Any) -> Any:
-    """The class that a spec names; None of a list of specs, and of what building it will refuse."""
-    kind = spec if isinstance(spec, str) else spec.get('type') if hasattr(spec, 'get') else None
-    if isinstance(kind, type):
-        return kind
-    return registry.get(kind) if isinstance(kind, str) else None
 
 
 def _stale(head: str, remedy: str) -> str:

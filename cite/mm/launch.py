@@ -18,9 +18,9 @@ from cite.mm.resolve import refuse_original
 from cite.paths import find_config
 
 OPTIONAL = (
-    *('baselines', 'custom_hooks', 'load_from', 'mpp', 'optim_wrapper', 'param_scheduler'),
+    *('baselines', 'cache', 'custom_hooks', 'load_from', 'mpp', 'optim_wrapper', 'param_scheduler'),
     *('randomness', 'resume', 'select_on_test', 'stain', 'train_cfg', 'train_dataloader'),
-    *('val_cfg', 'val_dataloader', 'val_evaluator', 'visualizer', 'work_dir'),
+    *('shard_tower', 'val_cfg', 'val_dataloader', 'val_evaluator', 'visualizer', 'work_dir'),
 )
 """Keys that mean something also where a config does not have them."""
 

@@ -10,7 +10,8 @@ from mmengine.runner import IterBasedTrainLoop
 from mmengine.runner.loops import BaseLoop
 
 from cite.errors import ConfigError
-from cite.mm.dataset import PatchBatchSampler
+from cite.mm.dataset import PatchBatchSampler, PatchDataset
+from cite.mm.prefix import keep_evaluation, keep_training
 
 
 @LOOPS.register_module()
@@ -64,7 +65,7 @@ class CiteTrainLoop(IterBasedTrainLoop):
         self.runner.call_hook('before_train_epoch')
         self._start(self._iter)
         with torch.random.fork_rng(devices=[]):  # starting workers draws a number
-            batches = iter(self.dataloader)
+            batches = iter(self._loader())
         while self._iter < self._max_iters and not self.stop_training:
             self.runner.model.train()
             self.run_iter(next(batches))
@@ -75,3 +76,14 @@ class CiteTrainLoop(IterBasedTrainLoop):
         self.runner.call_hook('after_train_epoch')
         self.runner.call_hook('after_train')
         return self.runner.model
+
+    def _loader(self) -> Any:
+        """Of the patches, or of what frozen stages made of them."""
+        runner = self.runner
+        if not isinstance(self.dataloader.dataset, PatchDataset):
+            return self.dataloader
+        if runner.val_loop is not None:
+            runner.val_loop.dataloader = keep_evaluation(
+                runner, runner.val_loop.dataloader, 'val_dataloader'
+            )
+        return keep_training(runner, self.dataloader, self._iter, self._max_iters)

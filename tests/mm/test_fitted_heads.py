@@ -115,6 +115,7 @@ def test_features_are_of_patches_in_the_staining_of_the_run(config):
     for stain in (None, 'reinhard'):
         cfg = config('knn')
         cfg.stain = stain
+        cfg.cache = 'off'  # so that every feature goes through the tower
         runner = CiteRunner.from_cfg(cfg)
         images = []
         real = runner.bare_model.backbone.forward
