@@ -10,7 +10,7 @@ BASE = python=$$(sh tools/env.sh base) && "$$python"
 DEV = python=$$(sh tools/env.sh dev) && "$$python"
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint env clean distclean
+.PHONY: help quickstart test bench lint env clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -28,6 +28,9 @@ quickstart: ## Train and test on synthetic tissue, from a bare clone to a table 
 
 test: ## Run the tests
 	@$(DEV) -m pytest tests $(ARGS)
+
+bench: ## Measure speed, each benchmark in turn (an hour on two cores; ARGS=--quick: minutes)
+	@$(DEV) tools/bench/speed/all.py $(ARGS)
 
 lint: ## Check style (ruff) and types (mypy)
 	@$(DEV) -m ruff check .

@@ -103,7 +103,7 @@ def fit(
     groups = [_group(classifier, name, weight, lr, head_lr) for name, weight in weights.items()]
     optimizer = torch.optim.AdamW(groups, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    order = _draws(patches.labels.numpy(), steps * batch_size, seed)
+    order = balanced_draws(patches.labels.numpy(), steps * batch_size, seed)
     classifier.train()
     for rows in torch.as_tensor(order).split(batch_size):
         loss = F.cross_entropy(logits(classifier, patches, rows), patches.labels[rows])
@@ -148,7 +148,7 @@ def _group(
     return {'params': [weight], 'lr': lr * tuning.lr_factor(name.removeprefix('backbone.'))}
 
 
-def _draws(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+def balanced_draws(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Rows, every class as often as another, each class's patches in shuffled rounds."""
     draw = generator(seed, 'fit')
     classes = np.unique(labels)

@@ -24,6 +24,7 @@ train_dataloader = dict(
         data_prefix='patches_captions',
         keep_order=True,
         pipeline=pipeline,
+        views=None,  # every draw is augmented afresh, whatever trains
     ),
 )
 val_dataloader = None
