@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,23 @@ def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
 def digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
     """SHA-256 over names, shapes and values (as little-endian float32), in order of name.
 
-    Two models with the same digest compute the same thing, whatever file they were read from.
+    Two models with the same digest compute the same thing, whatever file they were read from. Of weights
+    that are spread over processes, all of them have to ask.
     """
     sha = hashlib.sha256()
     for name, tensor in sorted(tensors, key=lambda item: item[0]):
-        value = tensor.detach().cpu()
+        value = _whole(tensor.detach()).cpu()
         if value.is_floating_point():
             value = value.float()
         sha.update(f'{name}{tuple(value.shape)}'.encode())
         sha.update(value.contiguous().numpy().tobytes())
     return sha.hexdigest()
+
+
+def _whole(tensor: Tensor) -> Tensor:
+    """A DTensor gathered from all processes; any other tensor as it is."""
+    gather: Callable[[], Tensor] | None = getattr(tensor, 'full_tensor', None)
+    return tensor if gather is None else gather()
 
 
 def file_digest(path: Path) -> str:

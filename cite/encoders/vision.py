@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from cite.encoders.files.sources import resolve_weights
 from cite.encoders.files.state_file import read_parts, read_state
 from cite.encoders.towers.stages import STAGES, Stages
 from cite.encoders.towers.tower import VisionTower
+from cite.encoders.undrawn import Undrawn
 from cite.encoders.zoo import get_card
 from cite.errors import ConfigError, ModelError
 from cite.tuning import Tuning, build_tuning
@@ -67,9 +69,9 @@ def load_vision(
     if not pretrained and weights is not None:
         raise ConfigError(f'{card.name}: pretrained=False and weights={weights} exclude each other')
     published = card.source is not None or card.weights is not None
-    # what cannot be had is told before a billion random weights are drawn
+    # what cannot be had is told before anything is built
     found = resolve_weights(card, weights) if pretrained and (published or weights) else None
-    trunk = random_trunk(card, size)
+    trunk = random_trunk(card, size, found is None)
     if not published and found is None:
         _amplify(trunk)
     elif found is not None:
@@ -78,21 +80,25 @@ def load_vision(
         stored = read_parts(found.path, parts) if parts else read_state(found.path)
         settled = settle_feed_forward(card, stored)
         if settled is not card:
-            card, trunk = settled, random_trunk(settled, size)
+            card, trunk = settled, random_trunk(settled, size, False)
         state = to_timm(stored, trunk, card.pos_interp, card.leftovers)
         load_strict(trunk, state, f'{card.name} from {found.path}')
     return VisionTower(card, trunk.eval(), build_tuning(tuning))
 
 
-def random_trunk(card: Card, image_size: int) -> nn.Module:
+def random_trunk(card: Card, image_size: int, drawn: bool = True) -> nn.Module:
     """A card's architecture for images of that side, with random weights from a fixed seed.
+
+    Args:
+        drawn: False leaves the weights undefined, for a strict loading that follows; buffers are right.
 
     Raises:
         ModelError: A size that the architecture does not take.
     """
     _check_size(card, image_size)
     stages: type[Stages] = STAGES.get(card.tower)
-    with torch.random.fork_rng(devices=[]):
+    undrawn = contextlib.nullcontext() if drawn else Undrawn()
+    with torch.random.fork_rng(devices=[]), undrawn:
         torch.manual_seed(RANDOM_SEED)
         return stages.build(card, image_size)
 

@@ -4,7 +4,11 @@ The only room that imports mmengine. Importing it registers runner, loop, model,
 metric, hooks and optimiser; everything else is plain PyTorch.
 """
 
-from cite.mm import (
+from cite.mm.optimizers import import_optimizers
+
+import_optimizers()  # in front of what imports the rest of mmengine
+
+from cite.mm import (  # noqa: E402
     adapter_hook,
     baselines,
     checkpoint,

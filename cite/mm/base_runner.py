@@ -29,6 +29,8 @@ from cite.mm.checkpoint import (
     restore_random_state,
 )
 from cite.mm.messages import install_clear_errors
+from cite.mm.sharded import leave_frozen
+from cite.mm.store_options import settle_store
 
 TEST_CONFIG = 'config_test.py'
 
@@ -40,6 +42,8 @@ class BaseRunner(Runner):
 
     own_hooks: tuple[str, ...] = ()
     """Hooks that every run gets, after those of the config."""
+    shards: bool = False
+    """Whether it takes `shard_tower`."""
     loading: str = ''
     """The checkpoint that is being loaded, for messages."""
     trained_on: dict[str, Any] | None = None
@@ -62,9 +66,12 @@ class BaseRunner(Runner):
         install_clear_errors()
         if not isinstance(cfg, Config):
             cfg = Config(dict(cfg))
+        if cfg.get('shard_tower', False) and not cls.shards:
+            raise ConfigError(f'shard_tower: {cls.__name__} does not shard towers, take it out')
         cfg = cls.complete(cfg, 'cuda' if torch.cuda.is_available() else 'cpu')
         _check_writable(Path(cfg.work_dir))
         cls.settle(cfg)
+        settle_store(cfg)
         return super().from_cfg(cfg)
 
     @property
@@ -92,6 +99,8 @@ class BaseRunner(Runner):
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """mmengine names a GPU to its wrapper, which a model on the CPU refuses."""
+        if self.distributed and not is_model_wrapper(model):
+            leave_frozen(model)
         if self.distributed and not torch.cuda.is_available() and not is_model_wrapper(model):
             return MMDistributedDataParallel(module=model, broadcast_buffers=False)
         return super().wrap_model(model_wrapper_cfg, model)
