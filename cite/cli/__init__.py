@@ -21,6 +21,7 @@ VERBS = (
     'test',
     'baseline',
     'predict',
+    'features',
     'report',
     'export',
     'models',

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from cite.encoders.towers.tower import VisionTower
 from cite.encoders.tuned import evaluating
 from cite.encoders.vision import load_vision
 from cite.errors import ConfigError
-from cite.images.batches import image_batches
+from cite.inference.batched import outputs_of_images
 from cite.registry import check_options
 
 if TYPE_CHECKING:
@@ -96,27 +97,38 @@ class Pair(nn.Module):
         """Tokens of B texts → (B, dim) of unit length, float32."""
         return functional.normalize(self.text_projection(self.text(tokens)).float(), dim=-1)
 
-    @torch.inference_mode()
     def encode_images(
         self,
         images: Iterable[ImageLike] | ImageLike,
-        batch_size: int = 64,
+        batch_size: int | Literal['auto'] = 'auto',
         normalise: bool = True,
+        precision: str = 'fp32',
+        workers: int | None = None,
     ) -> np.ndarray:
         """Images (paths, PIL, arrays, tensors; a list, a generator or one) → float32 (N, dim).
 
         Args:
+            batch_size, precision, workers: See `VisionTower.encode_images`.
             normalise: To unit length, so that products are cosines.
 
         Raises:
             DataError: An image that is missing, damaged or of another form.
+            ConfigError: A batch size, precision or number of workers that there is not.
+            ModelError: Memory does not last for one image.
         """
         device = self.log_scale.device
         with evaluating(self):
-            found = [
-                self.image_projection(self.vision(batch.to(device))).float().cpu()
-                for batch in image_batches(images, self.vision.resize, batch_size)
-            ]
+            parts = outputs_of_images(
+                lambda batch: self.image_projection(self.vision(batch)),
+                images,
+                self.vision.resize,
+                device,
+                batch_size,
+                precision,
+                workers,
+            )
+            with closing(parts):
+                found = list(parts)
         features = torch.cat(found) if found else torch.empty(0, self.dim)
         return (functional.normalize(features, dim=-1) if normalise else features).numpy()
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 
 from cite.adapter import AdapterInfo
 from cite.classifier import Classifier
 from cite.data.transforms import PatchTransform
 from cite.encoders.towers.tower import VisionTower
 from cite.errors import CheckpointError, ConfigError, DataError
-from cite.images import ResizePatch, image_batches
+from cite.images import ResizePatch
 from cite.images.stain import NormalizeStain, StainReference
-from cite.precision import autocast, settle_precision
+from cite.inference.batched import outputs_of_images
+from cite.inference.device import settle_device
 from cite.serving.rebuild import load_adapter
 from cite.serving.votes import Prediction
 
 if TYPE_CHECKING:
+    import torch
+
     from cite.images.batches import ImageLike
 
 
@@ -43,25 +46,9 @@ def load(
         ModelError: The base model cannot be had.
         ConfigError: A device that is not there.
     """
-    place = _device(device)
+    place = settle_device(device)
     classifier, info = load_adapter(adapter, model, weights)
     return Predictor(classifier.to(place), info)
-
-
-def _device(name: str | None) -> torch.device:
-    if name is None:
-        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ('cpu', 'cuda'):
-        raise ConfigError(f"device must be 'cpu', 'cuda' or 'cuda:N', found {name!r}")
-    if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f'there is no device {name!r}: torch sees {torch.cuda.device_count()} GPUs'
-        )
-    return device
 
 
 class Predictor:
@@ -82,45 +69,52 @@ class Predictor:
         self.resize = _resize(info, classifier.backbone)
         self.stain = _stain(info)
 
-    @torch.inference_mode()
     def predict(
         self,
         images: Iterable[ImageLike] | ImageLike,
-        batch_size: int = 32,
+        batch_size: int | Literal['auto'] = 'auto',
         slides: Sequence[str] | None = None,
         progress: bool = False,
+        workers: int | None = None,
     ) -> Prediction:
         """Class probabilities, labels and one vote per slide.
 
         Args:
             images: Image files, PIL images, uint8 arrays H × W × 3 or uint8 tensors 3 × H × W: one, a
                 list or a generator. What is no file gets its number for a name.
-            batch_size: Images computed at once.
+            batch_size: Images computed at once; 'auto': what memory and processor are good for.
             slides: Slide of each image; by default the part of the file name in front of its first
                 underscore, as in PatchGastric, and no slide where there is none.
             progress: Show a bar where it takes longer than two seconds.
+            workers: Threads that read while the model computes; None: one per core; 0: none.
 
         Raises:
             DataError: An image that is missing or damaged, or slides of another number.
             ConfigError: A batch size below 1.
+            ModelError: Memory does not last for one image.
         """
         from tqdm import tqdm
 
         device = self.classifier.backbone.mean.device
-        precision = settle_precision(self._precision(device), device)
         names: list[str] = []
         scores = [np.empty((0, len(self.classes)), np.float32)]
         total = len(images) if isinstance(images, list | tuple) else None
         if slides is not None and total not in (None, len(slides)):  # now, not after the work
             raise DataError(f'{len(slides)} slides were given for {total} images')
         bar = tqdm(total=total, unit='patch', delay=2, disable=not progress)
-        with bar, autocast(precision, device):
-            prepare = PatchTransform(self.stain, self.resize)
-            batches = image_batches(_noting_names(images, names), prepare, batch_size)
-            for batch in batches:
-                logits = self.classifier(batch.to(device))
-                scores.append(logits.softmax(1).float().cpu().numpy())
-                bar.update(len(batch))
+        parts = outputs_of_images(
+            lambda batch: self.classifier(batch).softmax(1),
+            _noting_names(images, names),
+            PatchTransform(self.stain, self.resize),
+            device,
+            batch_size,
+            self._precision(device),
+            workers,
+        )
+        with bar, closing(parts):
+            for part in parts:
+                scores.append(part.numpy())
+                bar.update(len(part))
         return Prediction(names, np.concatenate(scores), self.classes, slides)
 
     def _precision(self, device: torch.device) -> str:

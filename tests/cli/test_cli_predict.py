@@ -87,3 +87,24 @@ def test_bad_input(adapter, folder, tmp_path, capsys):
     for words, message in cases:
         assert main(['predict', *words]) == 2, words
         assert message in one_error(capsys)
+
+
+def test_batch_sizes_and_workers_change_no_score(adapter, folder, tmp_path, capsys):
+    written = []
+    for number, words in enumerate(
+        (['--batch-size', '1', '--workers', '0'], ['--batch-size', 'auto'])
+    ):
+        out = tmp_path / f'{number}.csv'
+        shared = ['predict', str(adapter), str(folder), '--device', 'cpu', '--out', str(out)]
+        assert main([*shared, *words]) == 0
+        with out.open(newline='') as file:
+            written.append(list(csv.DictReader(file)))
+    for one, other in zip(*written, strict=True):
+        assert (one['file'], one['label']) == (other['file'], other['label'])
+        for name in CLASSES:
+            assert abs(float(one[f'p_{name}']) - float(other[f'p_{name}'])) < 1e-5
+    for words in (['--batch-size', 'many'], ['--workers', '-1']):
+        with pytest.raises(SystemExit) as stopped:
+            main(['predict', str(adapter), str(folder), *words])
+        assert stopped.value.code == 2
+        assert 'expected' in capsys.readouterr().err

@@ -40,9 +40,10 @@ def test_scores_depend_on_neither_batch_size_nor_company(predictor):
     images = pictures(7)
     whole = predictor.predict(images, batch_size=7).scores
     assert np.abs(whole[0] - whole[1]).max() > 1e-4  # else the rest would hold of anything
-    for batch_size in (1, 2, 100):
-        scores = predictor.predict(images, batch_size=batch_size).scores
-        np.testing.assert_allclose(scores, whole, atol=1e-6)
+    for batch_size in (1, 2, 100, 'auto'):
+        for workers in (0, 1, 3):
+            scores = predictor.predict(images, batch_size=batch_size, workers=workers).scores
+            np.testing.assert_allclose(scores, whole, atol=1e-6)
     backwards = predictor.predict(images[::-1], batch_size=3).scores
     np.testing.assert_allclose(backwards[::-1], whole, atol=1e-6)
 
@@ -66,19 +67,21 @@ def test_all_kinds_of_images_give_the_same_scores(predictor, tmp_path):
     np.testing.assert_array_equal(mixed.scores, wanted)
 
 
-def test_a_generator_is_not_read_ahead(predictor):
+@pytest.mark.parametrize(('workers', 'ahead'), [(0, 0), (2, 4)])
+def test_a_generator_is_read_two_batches_ahead_at_most(predictor, workers, ahead):
     """A hundred thousand patches need not be in memory at once."""
     pulled, seen = [], []
 
     def images():
-        for number, image in enumerate(pictures(6)):
+        for number, image in enumerate(pictures(12)):
             pulled.append(number)
             yield image
 
     hook = predictor.classifier.register_forward_pre_hook(lambda *_: seen.append(len(pulled)))
-    predictor.predict(images(), batch_size=2)
+    predictor.predict(images(), batch_size=2, workers=workers)
     hook.remove()
-    assert seen == [2, 4, 6]
+    assert len(seen) == 6 and seen[-1] == 12
+    assert all(2 * n <= count <= 2 * n + ahead for n, count in enumerate(seen, 1))
 
 
 @pytest.mark.parametrize('images', [[], (), iter([])])

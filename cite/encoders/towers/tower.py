@@ -7,18 +7,20 @@ keep their names.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from contextlib import closing
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from cite.encoders.card import resize_options
+from cite.encoders.speed.checkpointing import checkpointed
 from cite.encoders.towers.stages import STAGES, Stages
 from cite.encoders.tuned import TunedTower, evaluating
 from cite.errors import ModelError
-from cite.images.batches import image_batches
 from cite.images.resize import ResizePatch
+from cite.inference.batched import outputs_of_images
 from cite.tuning.base import BEHIND, EMBED, Tuning
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ class VisionTower(TunedTower):
 
     mean: Tensor
     std: Tensor
+    checkpointing: bool = False
+    """Whether blocks that need gradients keep their input alone, see `speed.checkpointing`."""
 
     def __init__(self, card: Card, trunk: nn.Module, tuning: Tuning | None = None) -> None:
         super().__init__()
@@ -105,15 +109,21 @@ class VisionTower(TunedTower):
     def from_prefix(self, kept: Tensor) -> Tensor:
         """What `prefix` gave → features (B, D), the same as from the images."""
         start = self.frozen_stages
-        return kept if start > self.depth else self._from_block(start, kept)
+        return kept if start > self.depth else self._from_block(start, kept.float())
 
     def _from_block(self, first: int, tokens: Tensor) -> Tensor:
         for index in range(first, self.depth):
             with self._gradients(index):
                 tokens = self.tuning.before_block(index, tokens)
-                tokens = self.tuning.run_block(index, tokens, self.stages.block)
+                tokens = self.tuning.run_block(index, tokens, self._run)
         with self._gradients(self.depth):
             return self.pool(self.tuning.after_blocks(tokens))
+
+    def _run(self, index: int, tokens: Tensor) -> Tensor:
+        # prompts in windows leave a block by another way than its output
+        whole = getattr(self.stages, 'instead', None) is None
+        run = self.stages.block
+        return (checkpointed(run) if self.checkpointing and whole else run)(index, tokens)
 
     def _gradients(self, stage: int) -> torch.set_grad_enabled:
         """Nothing is saved for the backward pass in front of the first trained weight."""
@@ -127,29 +137,38 @@ class VisionTower(TunedTower):
         """How an image gets the tower's size, the way the model's authors do it."""
         return ResizePatch(**resize_options(self.card, self.image_size))
 
-    @torch.inference_mode()
     def encode_images(
-        self, images: Iterable[ImageLike] | ImageLike, batch_size: int = 64
+        self,
+        images: Iterable[ImageLike] | ImageLike,
+        batch_size: int | Literal['auto'] = 'auto',
+        precision: str = 'fp32',
+        workers: int | None = None,
     ) -> np.ndarray:
         """Features of images.
 
         Args:
             images: Paths, PIL images, uint8 arrays H × W × 3, uint8 tensors 3 × H × W; a list or a
                 generator of them, or one.
-            batch_size: Images computed at once.
+            batch_size: Images computed at once; 'auto': what memory and processor are good for.
+            precision: 'fp32', so that numbers hold to the last digits on any hardware; 'bf16', 'fp16' or
+                'auto' (what the hardware is fast at) for speed.
+            workers: Threads that read while the tower computes; None: one per core; 0: none.
 
         Returns:
             float32 array (N, feature_dim).
 
         Raises:
             DataError: An image that is missing, damaged or of another form.
+            ConfigError: A batch size, precision or number of workers that there is not.
+            ModelError: Memory does not last for one image.
         """
         device = self.mean.device
         with evaluating(self):
-            features = [
-                self(batch.to(device)).float().cpu()
-                for batch in image_batches(images, self.resize, batch_size)
-            ]
+            parts = outputs_of_images(
+                self, images, self.resize, device, batch_size, precision, workers
+            )
+            with closing(parts):
+                features = list(parts)
         return torch.cat(features).numpy() if features else np.empty((0, self.feature_dim), 'f4')
 
     def normalise(self, images: Tensor) -> Tensor:
