@@ -19,6 +19,7 @@ REQUIREMENTS = [
     'transformers>=5,<6',  # 5 renamed the layers that PEFT targets
     'timm>=1.0.17,<2',
     'peft>=0.18',  # knows transformers 5
+    'filelock>=3.12',
     'safetensors>=0.4.3',
     'huggingface_hub>=1',
     'numpy>=2',

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from cite.errors import ConfigError
 
@@ -31,6 +32,30 @@ def seed_sequence(*key: int | str) -> np.random.SeedSequence:
 def generator(*key: int | str) -> np.random.Generator:
     """NumPy generator of a key, see `seed_sequence`."""
     return np.random.default_rng(seed_sequence(*key))
+
+
+def uniforms(numbers: ArrayLike, count: int, *key: int | str) -> NDArray[np.float64]:
+    """(N, count) draws from 0 to 1, the one at (i, j) a function of key, numbers[i] and j alone.
+
+    Counters through the mixing function of SplitMix64 (Steele, Lea and Flood, 'Fast splittable
+    pseudorandom number generators', OOPSLA 2014), twice: no state, and no loop over the numbers.
+
+    Args:
+        numbers: (N,) whole numbers from 0, such as those of draws.
+    """
+    first, second = seed_sequence(*key).generate_state(2, np.uint64)
+    streams = _mixed(np.asarray(numbers).astype(np.uint64) * _GOLDEN + first)
+    places = _mixed(np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN + second)
+    return (_mixed(streams[:, None] + places) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))
 
 
 def _number(part: int | str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -30,7 +31,20 @@ def load_rgb(path: str | Path) -> Image.Image:
     if not path.is_file():
         raise DataError(f'{path}: no such file')
     try:
-        with Image.open(path) as image:
+        with path.open('rb') as file:
+            return decode_rgb(file, path)
+    except OSError as error:
+        raise DataError(f'{path}: {error.strerror}') from error
+
+
+def decode_rgb(file: BinaryIO, path: Path) -> Image.Image:
+    """What `load_rgb` makes of an open file; `path` is for messages.
+
+    Raises:
+        DataError: As `load_rgb`.
+    """
+    try:
+        with Image.open(file) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(
                     f'{path}: {image.width} x {image.height} pixels is too large for a patch '

@@ -44,7 +44,8 @@ def settle_views(cfg: Config) -> None:
     """The views of the training patches, filled in in place.
 
     'auto' (the default) is `VIEWS` where nothing in the tower trains, so that its features can be kept, and
-    None, fresh augmentation in every draw, where something does or nothing augments.
+    None, fresh augmentation in every draw, where something does, where nothing augments, and with a store,
+    whose patches are augmented in batches.
     """
     dataset = cfg.train_dataloader.dataset
     if dataset.get('type') != 'PatchDataset':
@@ -53,7 +54,8 @@ def settle_views(cfg: Config) -> None:
         tuning = cfg.model.backbone.get('tuning')
         untuned = not tuning or class_of(TUNINGS, tuning) is NoTuning
         augmented = any(_augments(step) for step in dataset.pipeline)
-        dataset.views = VIEWS if untuned and augmented else None
+        stored = dataset.get('store', False) is True
+        dataset.views = VIEWS if untuned and augmented and not stored else None
 
 
 def _augments(step: Any) -> bool:

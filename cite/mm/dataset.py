@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mmengine.dist import get_dist_info
 from mmengine.registry import DATA_SAMPLERS, DATASETS, TRANSFORMS
@@ -17,6 +17,7 @@ from cite.data.samplers import Balance, Draw, TrainBatchSampler
 from cite.data.transforms import AugmentPatch, PatchTransform
 from cite.errors import ConfigError
 from cite.images.resize import ResizePatch
+from cite.mm.patch_batches import StoredPatches
 from cite.mm.sample import sample_of
 
 for transform in (ResizePatch, AugmentPatch):
@@ -47,10 +48,16 @@ class PatchDataset(Dataset):
         keep_order: Rows in the order of the file. By default they are sorted by name, so that nothing
             depends on how a list was written.
         seed: Decides augmentation, with the number of the draw. Filled in by the runner.
+        views: Training shows that many fixed views of each patch, the first of them unaugmented, so that
+            what frozen stages make of them can be kept; None augments every draw afresh. The runner fills
+            in 8 where nothing in the tower trains.
+        store: Decode and resize every patch once, into a file in the cache, and give whole batches from
+            there, augmented on the device of the model; 'auto': the runner decides. See `cite.data.store`.
 
     Raises:
         DataError: Files that are missing, listed twice or labelled outside the classes, and classes
-            without a patch.
+            without a patch. With a store, a file that does not decode.
+        ConfigError: A pipeline that a store cannot stand for.
     """
 
     def __init__(
@@ -65,6 +72,8 @@ class PatchDataset(Dataset):
         slide_pattern: str | None = 'default',
         keep_order: bool = False,
         seed: int = 0,
+        views: int | None = None,
+        store: bool | Literal['auto'] = False,
         test_mode: bool = False,
     ) -> None:
         root = Path(data_root).expanduser()
@@ -84,7 +93,13 @@ class PatchDataset(Dataset):
             self.table = read_patches(root / data_prefix, **options)
         self.table.check(require_every_class=not test_mode)
         self.table.check_files()
-        self.patches = CorePatchDataset(self.table, build_pipeline(pipeline), seed=seed)
+        transform = build_pipeline(pipeline)
+        self.patches = CorePatchDataset(self.table, transform, seed, views)
+        if store not in (True, False, 'auto'):
+            raise ConfigError(f"store must be True, False or 'auto', found {store!r}")
+        self.stored: StoredPatches | None = None
+        if store is True and transform.steps:  # without steps, only the table is asked for
+            self.stored = StoredPatches(self.table, transform, seed)
 
     @property
     def metainfo(self) -> dict[str, Any]:
@@ -96,6 +111,11 @@ class PatchDataset(Dataset):
     def __getitem__(self, key: int | Draw) -> dict[str, Any]:
         item = self.patches[key]
         return {'inputs': item['image'], 'data_samples': sample_of(self.table, item['index'])}
+
+    @property
+    def __getitems__(self) -> Callable[[Sequence[int | Draw]], dict[str, Any]] | None:
+        """Gives PyTorch's loader a batch in one call; None, where each patch is to be asked for."""
+        return None if self.stored is None else self.stored.batch
 
 
 @DATA_SAMPLERS.register_module()

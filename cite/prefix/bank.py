@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cite.atomic import write_json
+from cite.cache_limit import touch
 from cite.paths import cache_dir
 from cite.prefix.question import Question
 
@@ -84,7 +85,9 @@ class Bank:
                     segment[position], row[position], used = len(values), number, True
             if used:
                 values.append(mapped)
-                self._touch(stem)
+                for suffix in (VALUES, NAMES):
+                    touch(self.folder / f'{stem}{suffix}')
+        touch(self.folder)
         return Places(segment, row, values)
 
     def write(self, names: Sequence[bytes], values: Tensor) -> None:
@@ -120,13 +123,6 @@ class Bank:
                     path.unlink()
             except OSError:
                 continue  # finished or swept meanwhile
-
-    def _touch(self, stem: str) -> None:
-        for suffix in (VALUES, NAMES):
-            try:
-                os.utime(self.folder / f'{stem}{suffix}')
-            except OSError:
-                return  # cleaned away, or another user's: it only decides what is cleaned away first
 
 
 class Places:

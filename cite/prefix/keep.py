@@ -119,11 +119,9 @@ class Keeper:
 
     def _wanted(self, patches: PatchDataset, steps: Sequence[Any]) -> list[tuple[bytes, View]]:
         """Every patch in every view, patch after patch, each with the name that it is kept under."""
-        table = patches.table
-        paths = [table.path(row) for row in range(len(table))]
-        digests = file_digests(paths, table.root, progress=rank() == 0)
+        digests = file_digests(patches.table, progress=rank() == 0)
         return [
-            (picture(digest, view, patches.seed, steps), View(row, view))
+            (picture(digest.tobytes().hex(), view, patches.seed, steps), View(row, view))
             for row, digest in enumerate(digests)
             for view in range(patches.views or 1)
         ]

@@ -30,7 +30,7 @@ def fill_together(bank: Bank, batches: Batches, names: Sequence[bytes], limit_gb
         As `fill`.
     """
     bank.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(bank.folder / 'lock')
+    lock = FileLock(bank.folder / '.lock')
     try:
         if rank() == 0:
             lock.acquire()
@@ -55,7 +55,8 @@ def fill_together(bank: Bank, batches: Batches, names: Sequence[bytes], limit_gb
         fill(bank, batches, left)
         places = bank.find(names)
     if rank() == 0:
-        trim(banks_dir(), int(limit_gb * 1e9))
+        trim(banks_dir(), int(limit_gb * 1e9), keep=[bank.folder])
+        trim(bank.folder, int(limit_gb * 1e9))
     return places
 
 

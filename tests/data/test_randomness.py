@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cite.data import generator, seeded
+from cite.data.randomness import uniforms
 from cite.errors import ConfigError
 
 
@@ -51,3 +52,21 @@ def test_names_are_keys_too_and_the_same_in_every_process():
 def test_negative_seeds_are_refused():
     with pytest.raises(ConfigError, match='0 or greater'), seeded(-1):
         pass
+
+
+def test_uniforms_are_functions_of_key_number_and_place():
+    numbers = np.array([5, 0, 10**12])
+    whole = uniforms(numbers, 4, 1, 2)
+    assert whole.shape == (3, 4) and ((whole >= 0) & (whole < 1)).all()
+    assert np.array_equal(uniforms(numbers[2:], 2, 1, 2), whole[2:, :2])
+    assert not (uniforms(numbers, 4, 1, 3) == whole).any()
+
+
+def test_uniforms_are_even_and_unrelated():
+    draws = uniforms(np.arange(50_000), 4, 0)
+    for column in draws.T:
+        counts = np.histogram(column, 50, (0, 1))[0]
+        assert ((counts - 1000) ** 2 / 1000).sum() < 85  # chi-squared, 49 degrees: 1 in 1,000
+    columns = [*draws.T, *draws[1:].T[:, : len(draws)]]
+    pairs = np.corrcoef([column[:49_999] for column in columns])
+    assert abs(pairs - np.eye(8)).max() < 0.02

@@ -139,3 +139,42 @@ def test_vectors_may_be_left_undecayed_unless_a_key_says_otherwise():
         'head.weight': 0.01,
         'head.bias': 0.005,
     }
+
+
+def gradient_steps(monkeypatch, counts, batches, max_iters):
+    """Gradients at each step of the optimiser, by CiteOptimWrapper over those batches."""
+    torch.manual_seed(0)
+    model = nn.Linear(3, 2)
+    wrapper = build(model, accumulative_counts=counts)
+    wrapper.initialize_count_status(model, 0, max_iters)
+    found = []
+    step = wrapper.optimizer.step
+
+    def noted(*args, **kwargs):
+        found.append(model.weight.grad.clone())
+        return step(*args, **kwargs)
+
+    monkeypatch.setattr(wrapper.optimizer, 'step', noted)
+    for images, labels in batches:
+        with wrapper.optim_context(model):
+            loss = nn.functional.cross_entropy(model(images), labels)
+        wrapper.update_params(loss)
+    return found
+
+
+def test_two_batches_of_four_give_the_gradients_of_one_of_eight(monkeypatch):
+    images, labels = torch.randn(20, 3), torch.arange(20) % 2
+    small = [(images[i : i + 4], labels[i : i + 4]) for i in range(0, 20, 4)]
+    large = [(images[i : i + 8], labels[i : i + 8]) for i in (0, 8, 16)]
+    several = gradient_steps(monkeypatch, 2, small, 5)
+    whole = gradient_steps(monkeypatch, 1, large, 3)
+    assert len(several) == len(whole) == 3  # the last is of the one batch that is left
+    for mine, wanted in zip(several, whole, strict=True):
+        torch.testing.assert_close(mine, wanted)
+
+
+def test_a_run_accumulates_and_steps_at_the_end(tiny, monkeypatch):
+    steps = []
+    monkeypatch.setattr(CiteOptimWrapper, 'step', lambda self, **_: steps.append(self._inner_count))
+    train(tiny({'optim_wrapper.accumulative_counts': 3}))
+    assert steps == [3, 6, 8]
