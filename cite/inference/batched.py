@@ -72,7 +72,7 @@ def outputs(
     not wait while that one is put together."""
     under_way: Tensor | None = None
     for batch in batches:
-        for result in _parts(compute, batch, size):
+        for result in parts(compute, batch, size):
             if under_way is not None:
                 yield under_way.cpu()
             under_way = result
@@ -80,8 +80,8 @@ def outputs(
         yield under_way.cpu()
 
 
-def _parts(compute: Callable[[Tensor], Tensor], batch: Tensor, size: BatchSize) -> Iterator[Tensor]:
-    """A batch in as many parts as memory asks for."""
+def parts(compute: Callable[[Tensor], Tensor], batch: Tensor, size: BatchSize) -> Iterator[Tensor]:
+    """Results of a batch in as many parts as memory asks for."""
     done = 0
     while done < len(batch):
         part = batch[done : done + size.now]

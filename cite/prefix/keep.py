@@ -16,6 +16,8 @@ from cite.data.transforms import PatchTransform, augments
 from cite.data.views import View
 from cite.encoders.tuned import evaluating
 from cite.errors import ConfigError
+from cite.inference.batch_size import BatchSize
+from cite.inference.batched import parts
 from cite.precision import autocast
 from cite.prefix.bank import Bank, free_bytes, unique
 from cite.prefix.cost import Cost
@@ -69,6 +71,9 @@ class Keeper:
     logger: logging.Logger
     workers: int = 0
 
+    def __post_init__(self) -> None:
+        self._size = BatchSize('auto', self.tower.mean.device)
+
     def keep(
         self, patches: PatchDataset, steps: Sequence[Any], what: str, draws: int, batch_size: int
     ) -> Kept | None:
@@ -78,7 +83,7 @@ class Keeper:
             steps: The pipeline of the patches as a config has it, one entry per step of its transform.
             what: Whose patches they are, for messages.
             draws: How many patches would be computed otherwise.
-            batch_size: Images computed at once.
+            batch_size: Images computed at once, as long as memory lasts.
 
         Raises:
             ConfigError: `mode='on'`, and they cannot be kept.
@@ -89,6 +94,7 @@ class Keeper:
         if reason:
             self._without(what, reason)
             return None
+        self._size = BatchSize(batch_size, self.tower.mean.device)
         transform = patches.transform
         assert isinstance(transform, PatchTransform)
         plain = [s for s, step in zip(steps, transform.steps, strict=True) if not augments(step)]
@@ -196,8 +202,11 @@ class Keeper:
         count = self.tower.frozen_stages
         return 'the tower' if count > self.tower.depth else f'blocks 0 to {count - 1}'
 
-    @torch.no_grad()
     def _forward(self, images: Tensor) -> Tensor:
+        return torch.cat(list(parts(self._prefix, images, self._size)))
+
+    @torch.no_grad()
+    def _prefix(self, images: Tensor) -> Tensor:
         device = self.tower.mean.device
         with evaluating(self.tower), autocast(self.precision, device):
             return self.tower.prefix(images.to(device, non_blocking=True))

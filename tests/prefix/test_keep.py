@@ -204,6 +204,23 @@ def test_decoding_in_other_processes_gives_the_same(keeper, patches, steps):
     assert torch.equal(keep(keeper(workers=2), patches(2), steps).batch(np.arange(12), 1), alone)
 
 
+def test_a_batch_that_memory_does_not_last_for_is_halved(keeper, patches, steps, caplog):
+    expected = keep(keeper(), patches(1), steps).batch(np.arange(12))
+    for path in banks_dir().rglob('*.npy'):
+        path.unlink()
+    made = keeper()
+    real = made.tower.prefix
+
+    def narrow(images):
+        if len(images) > 3:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return real(images)
+
+    made.tower.prefix = narrow
+    assert torch.equal(keep(made, patches(1), steps).batch(np.arange(12)), expected)
+    assert 'going on with 2' in caplog.text
+
+
 def test_options_have_the_defaults_of_the_configs():
     from cite.mm.cache_options import DEFAULTS
 
