@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
-import pytest
 import torch
+from two_processes import in_two
 
 from cite.mm.launch import train
 
@@ -30,19 +28,13 @@ def config(tiny, name, folder, batch_size):
 
 
 def run_rank(rank, tiny, folder):
-    torch.set_num_threads(1)
-    os.environ.update(LOCAL_RANK=str(rank), RANK=str(rank), WORLD_SIZE='2')
-    torch.distributed.init_process_group('gloo', f'file://{folder}/store', rank=rank, world_size=2)
     for name in HEADS:
         model = train(config(tiny, name, 'two', 2)).bare_model
         torch.save(dict(model.head.state_dict()), folder / f'{name}{rank}.pt')
-    torch.distributed.destroy_process_group()
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='processes that are forked share no GPU')
 def test_two_processes_make_and_train_what_one_does(tiny, tmp_path, read_checkpoint):
-    # forked, so that neither has to import everything once more
-    torch.multiprocessing.start_processes(run_rank, (tiny, tmp_path), nprocs=2, start_method='fork')
+    in_two(run_rank, tmp_path, tiny, tmp_path)
     for name in HEADS:
         one = train(config(tiny, name, 'one', 4)).bare_model.head.state_dict()
         for rank in (0, 1):

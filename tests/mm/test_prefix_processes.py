@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
-import pytest
 import torch
+from two_processes import in_two
 
 from cite.mm.launch import train
 from cite.prefix.bank import banks_dir
@@ -25,20 +23,15 @@ def config(tiny, folder, batch_size):
 
 
 def run_rank(rank, tiny, folder):
-    torch.set_num_threads(1)
-    os.environ.update(LOCAL_RANK=str(rank), RANK=str(rank), WORLD_SIZE='2')
-    torch.distributed.init_process_group('gloo', f'file://{folder}/store', rank=rank, world_size=2)
     computed = []
     real = Keeper._forward
     Keeper._forward = lambda self, images: (computed.append(len(images)), real(self, images))[1]
     model = train(config(tiny, 'two', 2)).bare_model
     torch.save([sum(computed), dict(model.state_dict())], folder / f'{rank}.pt')
-    torch.distributed.destroy_process_group()
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='processes that are forked share no GPU')
 def test_two_processes_share_the_work(tiny, tmp_path):
-    torch.multiprocessing.start_processes(run_rank, (tiny, tmp_path), nprocs=2, start_method='fork')
+    in_two(run_rank, tmp_path, tiny, tmp_path)
     bank = next(banks_dir().iterdir())
     assert len(list(bank.glob('*.values.npy'))) == 2
     one = train(config(tiny, 'one', 4)).bare_model.state_dict()
@@ -49,14 +42,12 @@ def test_two_processes_share_the_work(tiny, tmp_path):
 
 
 def test_an_error_of_one_process_ends_both(tmp_path):
-    torch.multiprocessing.start_processes(fail_in_one, (tmp_path,), nprocs=2, start_method='fork')
+    in_two(fail_in_one, tmp_path, tmp_path)
     assert sorted(path.read_text() for path in tmp_path.glob('*.txt')) == ['full', 'full']
 
 
 def fail_in_one(rank, place):
     from cite.prefix import processes
-
-    torch.distributed.init_process_group('gloo', f'file://{place}/store', rank=rank, world_size=2)
 
     class Bank:
         folder = place
@@ -78,4 +69,3 @@ def fail_in_one(rank, place):
         processes.fill_together(Bank(), None, [b'a', b'b'], 1)
     except OSError as error:
         (place / f'{rank}.txt').write_text(error.strerror)
-    torch.distributed.destroy_process_group()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 import torch
+from two_processes import in_two
 
 from cite.frozen import digest
 from cite.mm import launch
@@ -30,9 +29,6 @@ def config(tiny, tuning, folder, batch_size, shard=False):
 
 
 def run_rank(rank, tiny, folder):
-    torch.set_num_threads(1)
-    os.environ.update(LOCAL_RANK=str(rank), RANK=str(rank), WORLD_SIZE='2')
-    torch.distributed.init_process_group('gloo', f'file://{folder}/store', rank=rank, world_size=2)
     found = {}
     for tuning in TUNINGS:
         for how in ('whole', 'sharded'):
@@ -68,14 +64,11 @@ def run_rank(rank, tiny, folder):
         runner = launch.train(cfg)
         found['knn', how] = dict(runner.bare_model.state_dict())
     torch.save(found, folder / f'{rank}.pt')
-    torch.distributed.destroy_process_group()
 
 
 @pytest.fixture(scope='module')
 def ranks(load_tiny, tmp_path_factory):
-    """What the processes found, forked, so that neither has to import everything once more."""
-    if torch.cuda.is_available():
-        pytest.skip('processes that are forked share no GPU')
+    """What the processes found."""
     folder = tmp_path_factory.mktemp('ranks')
 
     def tiny(options):
@@ -83,9 +76,7 @@ def ranks(load_tiny, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('CITE_CACHE', str(folder / 'cache'))
-        torch.multiprocessing.start_processes(
-            run_rank, (tiny, folder), nprocs=2, start_method='fork'
-        )
+        in_two(run_rank, folder, tiny, folder)
     return [torch.load(folder / f'{rank}.pt', weights_only=True) for rank in (0, 1)]
 
 
