@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
+from torch.overrides import _get_current_function_mode_stack
 
+from cite.attention import ByProducts, pays
 from cite.errors import ConfigError
 
 PRECISIONS: dict[str, torch.dtype | None] = {
@@ -34,11 +37,29 @@ def settle_precision(precision: str, device: torch.device | str) -> str:
 
 
 def autocast(precision: str, device: torch.device | str) -> AbstractContextManager[object]:
-    """Context in which matrix products run in a settled precision on that device."""
+    """Context in which matrix products run in a settled precision on that device.
+
+    On CPUs, attention in bf16 is computed as `cite.attention` does it where that pays.
+    """
     dtype = PRECISIONS[precision]
     if dtype is None:
         return nullcontext()
-    return torch.autocast(torch.device(device).type, dtype=dtype)
+    kind = torch.device(device).type
+    if kind == 'cpu' and pays():
+        return _with_attention(dtype)
+    return torch.autocast(kind, dtype=dtype)
+
+
+def same_attention() -> AbstractContextManager[object]:
+    """Context in which attention is computed as it is here, for what is computed again elsewhere."""
+    inside = any(isinstance(mode, ByProducts) for mode in _get_current_function_mode_stack())
+    return ByProducts() if inside else nullcontext()
+
+
+@contextmanager
+def _with_attention(dtype: torch.dtype) -> Iterator[None]:
+    with torch.autocast('cpu', dtype=dtype), ByProducts():
+        yield
 
 
 def _cpu_has_bf16() -> bool:

@@ -6,8 +6,10 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import torch
 from torch import nn
 
+from cite.encoders.speed.half import hold
 from cite.frozen import digest, freeze, hide_frozen, trainable
 from cite.tuning.base import NoTuning, Tuning
 
@@ -46,12 +48,22 @@ class TunedTower(nn.Module):
             self._digest = self.frozen_digest()
         return self._digest
 
+    def hold_frozen(self, dtype: torch.dtype) -> None:
+        """Keeps frozen matrices in the format that autocast casts them to, once and not in every pass.
+
+        For training: the tower computes under autocast to that format from then on, and its weights are
+        no longer those that `digest` names. Merging and export start from a tower that is loaded anew.
+        """
+        _ = self.digest  # of what was loaded
+        hold(self.trunk, dtype)
+        self._rest = None if self.tuning.trains_all else self._rest_digest()
+
     def frozen_digest(self) -> str:
         """SHA-256 of the trunk's own weights as they are now."""
         return digest(self.tuning.own_weights(self.trunk.state_dict().items()))
 
     def frozen_stands(self) -> bool:
-        """Whether every weight that does not train is the one that was loaded."""
+        """Whether every weight that does not train is the one that was loaded, or that is held since."""
         if self.tuning.trains_all:
             return True
         if self._rest is None:

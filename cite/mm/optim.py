@@ -25,6 +25,10 @@ class CiteOptimWrapper(OptimWrapper):
     Args:
         loss_scaling: Filled in by the runner: whether the precision is fp16.
         **kwargs: mmengine's: optimizer, accumulative_counts, clip_grad.
+
+    `accumulative_counts=2` takes a step after two iterations, by the mean of their gradients: two batches
+    of 4 count as one of 8, at the memory of 4. What is left over at the end of the training is a step,
+    too, by the mean over the iterations that there are. `max_iters` and schedules count iterations.
     """
 
     def __init__(self, loss_scaling: bool = False, **kwargs: Any) -> None:

@@ -18,9 +18,12 @@ from cite.baselines import TITLES
 from cite.baselines.run import get_method
 from cite.data.table import some
 from cite.encoders.card import Card, resize_options
+from cite.encoders.speed import StepOptions
 from cite.encoders.zoo import get_card, text_half
 from cite.errors import ConfigError
 from cite.former_names import FORMER_NAMES
+from cite.mm.cache_options import settle_cache, settle_views
+from cite.mm.sharded import settle_sharding
 from cite.precision import settle_precision
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -52,6 +55,9 @@ def resolve(cfg: Config, device: str) -> Config:
         settle_dataset(cfg, name)
         if name == 'train_dataloader':
             loader.dataset.setdefault('seed', cfg.randomness.seed)
+            settle_views(cfg)
+    settle_sharding(cfg)
+    settle_cache(cfg)
     settle_optimizer(cfg)
     _evaluators(cfg)
     return cfg
@@ -169,6 +175,8 @@ def _model(cfg: Config, card: Card, device: str) -> None:
         )
     wanted = 'auto' if settle_amp(cfg) else model.get('precision', 'auto')
     model.precision = settle_precision(wanted, device)
+    names = ('compile', 'checkpointing', 'channels_last')
+    StepOptions(**{name: model[name] for name in names if name in model}).check(device)
     encoder = model.head.get('text_encoder')
     if isinstance(encoder, str):
         model.head.text_encoder = ConfigDict(type='TextEncoder', model=encoder)

@@ -23,8 +23,10 @@ from cite.mm.base_runner import TEST_CONFIG, BaseRunner
 from cite.mm.checkpoint import anchors_of_checkpoint
 from cite.mm.fitting import make_head, refuse_moving_features
 from cite.mm.metric import PatchSlideMetric
+from cite.mm.prefix import keep_evaluation
 from cite.mm.resolve import resolve
 from cite.mm.selection import refuse_selection_on_test
+from cite.mm.sharded import check_same_tower, shard
 from cite.mm.stain import settle_stain
 from cite.mm.stain_record import write_stain
 from cite.mm.trained_on import other_training_data
@@ -41,6 +43,7 @@ class CiteRunner(BaseRunner):
     _train_loop: Any
     _made = False  # whether a head that is made from features has its final sizes
     own_hooks = ('CheckpointStateHook', 'BaselineHook', 'AdapterHook')
+    shards = True
 
     @classmethod
     def complete(cls, cfg: Config, device: str) -> Config:
@@ -70,8 +73,17 @@ class CiteRunner(BaseRunner):
                 raise
             built = super().build_model({**model, 'head': head})  # type: ignore[dict-item]
         _ = built.backbone.digest  # taken before anything could touch the weights
+        # a sharded block is gathered in one format
+        built.prepare(get_device(), hold=not self.cfg.get('shard_tower', False))
         if first:
             barrier()
+        if self.distributed:
+            check_same_tower(built.backbone)
+        if self.cfg.get('shard_tower', False):
+            if self.distributed:
+                shard(built.backbone)
+            else:
+                self.logger.info('shard_tower: one process holds the tower in one piece')
         return built
 
     def _stored_head(self, model: Any) -> dict[str, Any] | None:
@@ -149,6 +161,8 @@ class CiteRunner(BaseRunner):
             )
         self._test_loop: Any = self.build_test_loop(self._test_loop)
         self.load_or_resume()  # first, so that the record of the run names the checkpoint
+        loop = self._test_loop
+        loop.dataloader = keep_evaluation(self, loop.dataloader, 'test_dataloader')
         self.write_config(TEST_CONFIG)
         metrics = [m for m in self.test_evaluator.metrics if isinstance(m, PatchSlideMetric)]
         for metric in metrics:

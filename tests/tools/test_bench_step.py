@@ -37,19 +37,15 @@ def test_operations_are_those_that_pytorch_counts(bench):
 
     size = bench.MODELS['tiny']
     step = bench.Step('ours fp32', size, 4, 'cpu')
-    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-        with FlopCounterMode(display=False) as counter:
-            step()
+    written_out = torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)
+    with written_out, FlopCounterMode(display=False) as counter:
+        step()
     head = 4 * 3 * 1024 * 2 * 2  # the cosines
     assert counter.get_total_flops() == pytest.approx(bench.operations(size, 4) + head, rel=0.01)
 
 
 def test_the_comparison_is_refused_where_losses_differ(bench, monkeypatch):
     size, plain = bench.MODELS['tiny'], bench.plain
-    monkeypatch.setattr(
-        bench, 'plain', lambda size: plain(size).requires_grad_(False).double().float()
-    )
-    bench.same_loss(size, 'cpu')
 
     def other(size):
         model = plain(size)

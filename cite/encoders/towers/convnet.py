@@ -24,6 +24,7 @@ class ConvNet(Stages):
     """
 
     description = 'a convolutional network'
+    convolutional = True
     alternatives = "LoRA (targets='conv'), 'PixelPrompt', 'FullFineTuning' or no tuning"
 
     def __init__(self, card: Card, trunk: nn.Module) -> None:

@@ -42,6 +42,8 @@ class Stages(ABC):
     is `windowed`."""
     windowed: ClassVar[bool] = False
     """Whether blocks see a grid (B, rows, columns, channels) and attend within its windows: see `Swin`."""
+    convolutional: ClassVar[bool] = False
+    """Whether all of its blocks are convolutions on maps (B, channels, rows, columns)."""
     alternatives: ClassVar[str] = "LoRA, 'PixelPrompt', 'FullFineTuning' or no tuning"
     """What can tune it where prompts among the tokens cannot."""
 

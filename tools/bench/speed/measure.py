@@ -1,4 +1,4 @@
-"""What the benchmarks of speed share: the machine they ran on, timing that is fair to both sides, results."""
+"""What benchmarks of speed share: the machine they ran on, timing that is fair to both sides, results."""
 
 from __future__ import annotations
 
