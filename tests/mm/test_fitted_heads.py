@@ -253,13 +253,19 @@ def test_other_heads_train_under_a_tuning_as_before(config, tmp_path):
     assert {'backbone.tuning.prompt', 'neck.weight', 'head.up.weight'} <= names.keys()
 
 
-def test_a_feature_that_is_no_number_is_named(config):
-    runner = CiteRunner.from_cfg(config('knn'))
-    tower, real = runner.bare_model.backbone, runner.bare_model.backbone.forward
-    tower.forward = lambda images: real(images) + float('nan')
-    with pytest.raises(
-        TrainingError, match=r'feature of .*\.jpg is not finite \(27 of 27 patches\)'
-    ):
+@pytest.mark.parametrize(
+    ('cache', 'method', 'told'),
+    [
+        ('off', 'forward', r'feature of .*\.jpg is not finite \(27 of 27 patches\)'),
+        ('on', 'prefix', r'the frozen stages make of .*\.jpg is not finite'),
+    ],
+)
+def test_a_feature_that_is_no_number_is_named(config, cache, method, told):
+    runner = CiteRunner.from_cfg(config('knn', {'cache': cache}))
+    tower = runner.bare_model.backbone
+    real = getattr(tower, method)
+    setattr(tower, method, lambda images: real(images) + float('nan'))
+    with pytest.raises(TrainingError, match=told):
         runner.train()
 
 

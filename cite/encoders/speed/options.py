@@ -49,7 +49,8 @@ class StepOptions:
         dtype = PRECISIONS[precision]
         if hold and dtype is not None:
             tower.hold_frozen(dtype)
-        swap_quick_gelu(tower.trunk)
+        if dtype is not None:  # in fp32 the last bit stays as it is
+            swap_quick_gelu(tower.trunk)
         wanted = self.channels_last
         if channels_last_pays(tower.stages, device, precision) if wanted == 'auto' else wanted:
             channels_last(tower.trunk)
