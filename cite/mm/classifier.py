@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+import torch
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor
@@ -13,6 +14,8 @@ from torch.nn import functional as F
 
 from cite.classifier import assemble
 from cite.encoders.speed import StepOptions
+from cite.inference.batch_size import BatchSize
+from cite.inference.batched import parts
 from cite.mm.finite import check_finite
 from cite.mm.sample import PatchBatch, PatchSample, labels_of
 from cite.precision import autocast, settle_precision
@@ -51,13 +54,14 @@ class CiteClassifier(BaseModel):
         channels_last: bool | str = 'auto',
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
-        parts = assemble(backbone, neck, head, classes)
-        self.backbone = parts.backbone
-        self.neck = parts.neck
-        self.head = parts.head
-        self.classes = parts.classes
+        assembled = assemble(backbone, neck, head, classes)
+        self.backbone = assembled.backbone
+        self.neck = assembled.neck
+        self.head = assembled.head
+        self.classes = assembled.classes
         self.precision = precision
         self.options = StepOptions(compile, checkpointing, channels_last)
+        self._size: BatchSize | None = None  # of evaluated batches, once one was too large
 
     def prepare(self, device: str, hold: bool = True) -> None:
         """Makes steps faster or smaller, once, before the optimiser is made; afterwards the tower computes
@@ -92,13 +96,12 @@ class CiteClassifier(BaseModel):
             inputs: Images (B, 3, H, W), or `{'prefix': …}` with what the tower's `prefix` made of them.
         """
         self.options.start()
-        logits = self._logits(inputs)
         if mode == 'tensor':
-            return logits
+            return self._logits(inputs)
         assert data_samples is not None, f'mode {mode!r} needs data samples'
         if mode == 'loss':
-            return self._loss(logits, data_samples)
-        return self._predict(logits, data_samples)
+            return self._loss(self._logits(inputs), data_samples)
+        return self._predict(self._logits_in_parts(inputs), data_samples)
 
     def features(self, inputs: Tensor | Mapping[str, Tensor]) -> Tensor:
         """Images, or their prefix → what the head is given, (B, D), in the precision of the model."""
@@ -118,6 +121,14 @@ class CiteClassifier(BaseModel):
         features = self.features(inputs)
         with self.autocast():
             return self.head(features)
+
+    def _logits_in_parts(self, inputs: Tensor | Mapping[str, Tensor]) -> Tensor:
+        """In as many parts as memory asks for; a spread tower is run by all processes alike, in one."""
+        spread = any(hasattr(weight, 'to_local') for weight in self.backbone.trunk.parameters())
+        if isinstance(inputs, Mapping) or spread:
+            return self._logits(inputs)
+        self._size = self._size or BatchSize(len(inputs), inputs.device)
+        return torch.cat(list(parts(self._logits, inputs, self._size)))
 
     def _loss(
         self, logits: Tensor, samples: Sequence[PatchSample] | PatchBatch

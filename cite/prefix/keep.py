@@ -165,7 +165,7 @@ class Keeper:
             )
             batches = Batches(patches, wanted, self._forward, batch_size, self.workers)
             try:
-                places = fill_together(bank, batches, names, self.options.limit_gb)
+                places = fill_together(bank, batches, names, self.options.limit_gb, self.logger)
             except OSError as error:
                 told = error.strerror or str(error)
                 self._without(what, f'{bank.folder} cannot be written: {told}')

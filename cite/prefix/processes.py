@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TypeVar
 
 import torch.distributed as dist
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock, Timeout
 
 from cite.cache_limit import trim
 from cite.errors import CiteError
@@ -16,12 +17,15 @@ from cite.prefix.fill import Batches, OutOfRangeError, fill
 T = TypeVar('T')
 
 
-def fill_together(bank: Bank, batches: Batches, names: Sequence[bytes], limit_gb: float) -> Places:
+def fill_together(
+    bank: Bank, batches: Batches, names: Sequence[bytes], limit_gb: float, logger: logging.Logger
+) -> Places:
     """Has every process compute its share of what is missing.
 
     Args:
         names: Of the rows that are wanted.
         limit_gb: Of all banks, see `KeepOptions`.
+        logger: Is told that another run is waited for.
 
     Returns:
         Where they all are.
@@ -33,7 +37,7 @@ def fill_together(bank: Bank, batches: Batches, names: Sequence[bytes], limit_gb
     lock = FileLock(bank.folder / '.lock')
     try:
         if rank() == 0:
-            lock.acquire()
+            _acquire(lock, logger)
             bank.open()
             bank.sweep()
         _wait()
@@ -58,6 +62,14 @@ def fill_together(bank: Bank, batches: Batches, names: Sequence[bytes], limit_gb
         trim(banks_dir(), int(limit_gb * 1e9), keep=[bank.folder])
         trim(bank.folder, int(limit_gb * 1e9))
     return places
+
+
+def _acquire(lock: BaseFileLock, logger: logging.Logger) -> None:
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        logger.info('another run computes activations of these frozen stages; waiting for it')
+        lock.acquire()
 
 
 def rank() -> int:

@@ -36,7 +36,7 @@ class Question:
         tower: What the tower is and how many of its stages are asked for, plain values.
         steps: How a patch gets the tower's size, as a config says it; what is random has no part in it.
         precision: 'fp32', 'bf16' or 'fp16', in which the stages compute.
-        device: 'cpu' or 'cuda': their sums differ in the last bits.
+        device: 'cpu' with its instructions, or 'cuda': their sums differ in the last bits.
         dtype: In which the answer is kept: a name of `DTYPES`.
     """
 
@@ -76,7 +76,7 @@ def ask(tower: VisionTower, steps: Sequence[Any], precision: str, dtype: str = '
         dtype = 'as computed' if whole or precision == 'fp32' else 'float16'
     if dtype not in DTYPES:
         raise ConfigError(f'cache.dtype must be auto, {", ".join(DTYPES)}; found {dtype!r}')
-    card = dataclasses.asdict(tower.card)
+    card, device = dataclasses.asdict(tower.card), tower.mean.device.type
     told = {
         'digest': tower.digest,
         'card': {key: card[key] for key in ('tower', 'arch', 'arch_kwargs', 'feature')},
@@ -84,12 +84,13 @@ def ask(tower: VisionTower, steps: Sequence[Any], precision: str, dtype: str = '
         'std': tower.std.flatten().tolist(),
         'image_size': tower.image_size,
         'stages': 'all' if whole else tower.frozen_stages,
+        'compiled': any(block._compiled_call_impl is not None for block in tower.blocks),
     }
     return Question(
         tower=plain(told),
         steps=plain(steps),
         precision=precision,
-        device=tower.mean.device.type,
+        device=device if device == 'cuda' else f'cpu {torch.backends.cpu.get_cpu_capability()}',
         dtype=dtype,
     )
 

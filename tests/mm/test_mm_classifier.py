@@ -41,6 +41,27 @@ def test_modes(model):
     assert [sample.img_path for sample in predicted] == ['0.jpg', '1.jpg', '2.jpg', '3.jpg']
 
 
+def test_an_evaluated_batch_that_memory_does_not_last_for_is_halved(model, monkeypatch, caplog):
+    images, samples = batch(7)
+    expected = [sample.pred_score for sample in model(images, samples, mode='predict')]
+    real, sizes = model.backbone.forward, []
+
+    def narrow(images):
+        sizes.append(len(images))
+        if len(images) > 3:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return real(images)
+
+    monkeypatch.setattr(model.backbone, 'forward', narrow)
+    for _ in range(2):
+        found = [sample.pred_score for sample in model(images, samples, mode='predict')]
+        torch.testing.assert_close(torch.stack(found), torch.stack(expected))
+    assert sizes == [7, 3, 3, 1, 3, 3, 1]
+    assert 'going on with 3' in caplog.text
+    with pytest.raises(RuntimeError, match='allocate'):  # training says so itself
+        model(images, samples, mode='loss')
+
+
 def test_bf16_computes_the_tower_and_leaves_the_rest_in_float32(model):
     images, samples = batch()
     exact = model(images)

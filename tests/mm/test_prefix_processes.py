@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import torch
 from two_processes import in_two
 
@@ -66,6 +68,6 @@ def fail_in_one(rank, place):
 
     processes.fill = fill
     try:
-        processes.fill_together(Bank(), None, [b'a', b'b'], 1)
+        processes.fill_together(Bank(), None, [b'a', b'b'], 1, logging.getLogger())
     except OSError as error:
         (place / f'{rank}.txt').write_text(error.strerror)

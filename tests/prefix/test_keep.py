@@ -221,6 +221,33 @@ def test_a_batch_that_memory_does_not_last_for_is_halved(keeper, patches, steps,
     assert 'going on with 2' in caplog.text
 
 
+def compute_some(keeper, patches, steps, counts):
+    real = keep_module.Keeper._forward
+    done = []
+    keep_module.Keeper._forward = lambda self, images: (
+        done.append(len(images)),
+        real(self, images),
+    )[1]
+    keep(keeper(), patches(40), steps)
+    counts.put(sum(done))
+
+
+def test_runs_at_the_same_time_share_the_work(keeper, patches, steps):
+    context = torch.multiprocessing.get_context('fork')
+    counts = context.SimpleQueue()
+    runs = [
+        context.Process(target=compute_some, args=(keeper, patches, steps, counts))
+        for _ in range(2)
+    ]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    probes = 2 * 2 * keep_module.PROBE
+    assert counts.get() + counts.get() <= 12 * 40 + probes
+    assert len(keep(keeper(), patches(40), steps).places.row) == 12 * 40
+
+
 def test_options_have_the_defaults_of_the_configs():
     from cite.mm.cache_options import DEFAULTS
 

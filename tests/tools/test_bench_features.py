@@ -20,8 +20,8 @@ def bench(monkeypatch):
 
 @pytest.mark.slow
 def test_every_way_is_timed_and_the_growth_told(bench, tmp_path, capsys):
-    out = tmp_path / 'found.json'
-    bench.main(['--quick', '--device', 'cpu', '--out', str(out)])
+    out = tmp_path / 'features.json'
+    bench.main(['--quick', '--device', 'cpu', '--out', str(tmp_path)])
     record = json.loads(out.read_text())
     found = record['results']['ways']
     assert set(found['images_per_second']) == {

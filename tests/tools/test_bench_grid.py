@@ -19,8 +19,8 @@ def bench(monkeypatch):
 
 
 def test_both_ways_are_timed_and_give_the_same(bench, tmp_path, capsys):
-    out = tmp_path / 'found.json'
-    bench.main(['--quick', '--out', str(out)])
+    out = tmp_path / 'grid.json'
+    bench.main(['--quick', '--out', str(tmp_path)])
     record = json.loads(out.read_text())
     found = record['results']
     assert list(found) == [kind.name for kind in bench.kinds(8, 8)]

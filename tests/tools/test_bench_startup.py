@@ -45,10 +45,10 @@ def test_time_stops_at_the_first_iteration(bench, tmp_path):
 
 @pytest.mark.slow
 def test_the_table_of_a_quick_run(tmp_path):
-    words = [str(FOLDER / 'startup.py'), '--quick', '--out', str(tmp_path / 'out.json')]
+    words = [str(FOLDER / 'startup.py'), '--quick', '--out', str(tmp_path)]
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads((tmp_path / 'out.json').read_text())
+    found = json.loads((tmp_path / 'startup.json').read_text())
     assert found['results']['seconds'].keys() >= found['results']['targets'].keys()
     assert 'torch' in found['results']['heaviest_imports']
     assert '| cite train, first iteration |' in done.stdout

@@ -60,7 +60,7 @@ def test_the_comparison_is_refused_where_losses_differ(bench, monkeypatch):
 @pytest.mark.slow
 def test_every_variant_is_measured(bench, tmp_path, capsys):
     out = tmp_path / 'step.json'
-    bench.main(['--quick', '--device', 'cpu', '--out', str(out)])
+    bench.main(['--quick', '--device', 'cpu', '--out', str(tmp_path)])
     found = json.loads(out.read_text())['results']['variants']
     assert list(found) == ['plain fp32', 'plain bf16', 'ours fp32', 'ours bf16']
     for variant in found.values():

@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--growth', type=int, default=200, help='patches at 1×; 0: no growth')
     parser.add_argument('--times', type=int, nargs='+', default=(1, 10, 100), help='of the growth')
     parser.add_argument('--device', help='cpu, cuda or cuda:N')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/bench/features.json'))
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/bench_speed'))
     parser.add_argument('--quick', action='store_true', help='a tiny model and few patches')
     parser.add_argument('--one', nargs=2, metavar=('FOLDER', 'COUNT'), help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
@@ -194,7 +194,7 @@ def show(args: argparse.Namespace, content: dict[str, Any]) -> None:
         f'{found["model"]} on {found["device"]}, batches of {found["batch_size"]}, '
         f'{found["workers"]} workers'
     )
-    report(title, ['', 'images/s'], rows, args.out, content)
+    report(title, ['', 'images/s'], rows, args.out / 'features.json', content)
     print(f'extract / the slower of reading and model: {share}')
     print(f'extract / plain loop in fp32: {more}')
     for size in content.get('growth', ()):

@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('--only', nargs='+', help='heads, by the start of their names')
     parser.add_argument('--quick', action='store_true', help='sizes that show nothing, in seconds')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/bench/grid.json'))
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/bench_speed'))
     args = parser.parse_args(argv)
     if args.quick:
         args.features, args.text, args.shots, args.seeds = 24, 16, [4, 8], 2
@@ -126,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     title = (
         f'Training heads on kept features: time of a member and step, batches of {args.batch_size}'
     )
-    report(title, head, rows, args.out, found)
+    report(title, head, rows, args.out / 'grid.json', found)
     print(f'¹ mean of {args.alone} members, extrapolated to all; ² of a class probability')
 
 

@@ -35,7 +35,7 @@ LINE = re.compile(r'import time:\s+(\d+) \|\s+\d+ \|\s*(\S+)')
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--quick', action='store_true', help='each command once')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/bench/startup.json'))
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/bench_speed'))
     args = parser.parse_args()
     rounds = 1 if args.quick else ROUNDS
     with tempfile.TemporaryDirectory() as name:
@@ -46,7 +46,9 @@ def main() -> None:
     rows = [row(what, values) for what, values in found.items()]
     content = {'seconds': found, 'targets': TARGETS, 'heaviest_imports': heaviest}
     title = f'Start-up, wall time, median of {rounds}'
-    report(title, ('command', 'seconds', 'target'), rows, args.out.resolve(), content)
+    report(
+        title, ('command', 'seconds', 'target'), rows, args.out.resolve() / 'startup.json', content
+    )
     print('\nHeaviest imports up to the end of `cite train`, seconds in a package itself:')
     for package, seconds in heaviest.items():
         print(f'  {package:<14}{seconds:.2f}')

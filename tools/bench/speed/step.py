@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--steps', type=int, default=5, help='measured steps of each variant')
     parser.add_argument('--variants', nargs='+', choices=PLAIN + OURS, default=PLAIN + OURS)
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/bench/step.json'))
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/bench_speed'))
     parser.add_argument(
         '--quick', action='store_true', help='a tiny model, few steps, no compiling'
     )
@@ -131,7 +131,7 @@ def compare(size: Size, args: Any) -> None:
         'variants': results,
     }
     title = f'A step of CITE on {args.model}, batch {args.batch}, {args.device}'
-    report(title, head, rows, args.out, content)
+    report(title, head, rows, args.out / 'step.json', content)
 
 
 class Step:
