@@ -10,7 +10,16 @@ from repo import REPO
 # from the ground up; a module may import from its own layer and from those before it
 LAYERS = (
     ('errors', 'paths'),
-    ('registry', 'former_names', 'atomic', 'attention', 'cache_limit', 'frozen', 'precision', 'state'),
+    (
+        'registry',
+        'former_names',
+        'atomic',
+        'attention',
+        'cache_limit',
+        'frozen',
+        'precision',
+        'state',
+    ),
     ('images',),
     # the bases of these name each other: a tower holds a tuning, a tuning acts in a tower; a tower encodes
     # images by the loop of inference, whose records say what a tower's card does
