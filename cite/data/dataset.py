@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any, TypedDict
 
 from PIL import Image
 from torch.utils.data import Dataset
 
+from cite.data.file_digests import read_content
 from cite.data.randomness import seeded
 from cite.data.samplers import Draw
 from cite.data.table import PatchTable
 from cite.data.transforms import PatchTransform
 from cite.data.views import HOW_VIEWED, View, check_views, views_of_draws
 from cite.errors import ConfigError
-from cite.frozen import file_digest
 from cite.images import load_rgb
+from cite.images.read import decode_rgb
 
 # Purposes, second in the key after the seed; the sampler's own are 1 to 5.
 _TRAINING, _EVALUATION = 101, 102
@@ -85,12 +87,12 @@ class PatchDataset(Dataset[Item]):
 
     def _view(self, view: View) -> Item:
         index = view.row
-        path = self.table.path(index)
-        image = load_rgb(path)
+        content, digest = read_content(self.table.path(index))
+        image = decode_rgb(BytesIO(content), self.table.path(index))
         if view.number == 0:
             assert self._plain is not None
             transformed: Any = self._plain(image)
         else:
-            with seeded(self.seed, HOW_VIEWED, view.number, file_digest(path)):
+            with seeded(self.seed, HOW_VIEWED, view.number, digest.tobytes().hex()):
                 transformed = self.transform(image)
         return Item(image=transformed, label=int(self.table.labels[index]), index=index)
