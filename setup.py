@@ -41,17 +41,26 @@ TENSORBOARD = ['tensorboard>=2.17', 'future']
 TEXT = ['sentencepiece>=0.2', 'protobuf>=4', 'sacremoses>=0.1']
 
 ONNX = ['onnx>=1.18', 'onnxscript>=0.5', 'onnxruntime>=1.20']
+# places where studies run
+RAY, SUBMITIT = 'ray>=2.40', 'submitit>=1.5'
 EXTRAS = {
     'clip': [OPEN_CLIP],
     'text': TEXT,
     'onnx': ONNX,
     'tensorboard': TENSORBOARD,
     'wandb': ['wandb>=0.19'],
+    'mlflow': ['mlflow>=2.16'],
+    'comet': ['comet_ml>=3.47'],
+    'ray': [RAY],
+    'slurm': [SUBMITIT],
     'dev': [
         OPEN_CLIP,
         *TEXT,
         *TENSORBOARD,
         *ONNX,
+        RAY,
+        SUBMITIT,
+        'torchmetrics>=1.5',  # a reference for calibration
         'pytest>=8.3',
         'hypothesis>=6.100',
         'ruff>=0.9',

@@ -25,11 +25,13 @@ LAYERS = (
     # images by the loop of inference, whose records say what a tower's card does
     ('encoders', 'tuning', 'inference'),
     ('data', 'evaluation', 'anchors'),
+    ('statistics',),
     ('necks', 'heads', 'legacy', 'baselines', 'contrast', 'prefix'),
     ('classifier',),
     ('adapter',),
     ('model_card', 'experiments', 'migrate'),
     ('serving', 'mm'),
+    ('studies',),
     ('cli', '__main__'),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

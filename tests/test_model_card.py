@@ -114,7 +114,7 @@ def test_names_cannot_change_the_page(info):
     table = model_card(dataclasses.replace(info, classes=names), results(names))
     rows = [line for line in table.splitlines() if line.startswith('|')]
     assert {line.replace(r'\|', '').count('|') for line in rows} == {4}
-    assert len(rows) == 2 + 5 + 3 and '<b>' not in table
+    assert len(rows) == 2 + 9 + 3 and '<b>' not in table
 
 
 def test_licences_of_vision_and_text_are_stated_with_what_they_forbid(info, tmp_path):

@@ -20,6 +20,7 @@ VERBS = (
     'train',
     'test',
     'baseline',
+    'fewshot',
     'predict',
     'features',
     'report',

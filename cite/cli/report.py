@@ -1,4 +1,4 @@
-"""`cite report`: one table and one picture of a tested run."""
+"""`cite report`: one table and one picture of a tested run; the report of a study."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from cite.cli.parsing import add_debug, count
 from cite.errors import ConfigError, DataError
 
-HELP = 'print the results of a run and draw its picture'
+HELP = 'print the results of a run and draw its picture, or the report of a study'
 EXAMPLE = 'cite report work_dirs/cite'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        'run_dir', type=Path, help='folder with results.json, as cite test writes it'
+        'run_dir', type=Path, help='folder of a run (cite test) or of a study (cite fewshot)'
     )
     parser.add_argument(
         '--out',
@@ -35,6 +35,13 @@ def run(args: argparse.Namespace) -> None:
         return
     if args.groups is not None:
         raise ConfigError('--groups goes with --by stain')
+    if (args.run_dir / 'study.json').is_file():
+        if args.out is not None:
+            raise ConfigError('the report of a study goes into its folder; leave --out away')
+        from cite.studies.report import write_report
+
+        print(write_report(args.run_dir).text)
+        return
     from cite.evaluation.table import results_table
     from cite.experiments.report import draw_report
 

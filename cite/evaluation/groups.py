@@ -21,7 +21,7 @@ class GroupMetrics:
         name: Of the group.
         slides: Their ids, sorted.
         slides_per_class: Class name → slides.
-        metrics: As `evaluate` gives them: 'patch' and 'slide'.
+        metrics: As `evaluate` gives them: 'patch', 'slide' and, where it is defined, 'patient'.
     """
 
     name: str
@@ -35,12 +35,19 @@ class GroupMetrics:
         return [name for name, count in self.slides_per_class.items() if count == 0]
 
 
-def metrics_by_group(predictions: Predictions, group_of: Mapping[str, str]) -> list[GroupMetrics]:
+def metrics_by_group(
+    predictions: Predictions,
+    group_of: Mapping[str, str],
+    aggregation: str = 'mean',
+    top_k: int = 10,
+) -> list[GroupMetrics]:
     """Metrics of each group of slides, in order of the groups' names.
 
     Args:
         predictions: Of the patches of all groups.
         group_of: Slide → name of its group. Slides of it that were not predicted are left out.
+        aggregation: How patches make a slide, as `evaluate` takes it.
+        top_k: Likewise.
 
     Raises:
         DataError: A slide without a group.
@@ -59,7 +66,7 @@ def metrics_by_group(predictions: Predictions, group_of: Mapping[str, str]) -> l
                 name=name,
                 slides=tuple(slides.slides),
                 slides_per_class=dict(zip(part.classes, counts.tolist(), strict=True)),
-                metrics=evaluate(part),
+                metrics=evaluate(part, aggregation, top_k),
             )
         )
     return found

@@ -14,6 +14,7 @@ import numpy as np
 
 from cite.atomic import replacing
 from cite.errors import DataError
+from cite.evaluation.aggregation import aggregate, check_aggregation, group_rows
 from cite.evaluation.samples import check_samples
 
 METADATA_KEY = b'cite.predictions'
@@ -24,7 +25,8 @@ class Predictions:
     """Class probabilities of N samples over C classes, in any order of rows.
 
     Args:
-        files: N file names, as the annotation gives them (after `by_slide`: the slide ids).
+        files: N file names, as the annotation gives them (after `by_slide`: the slide ids,
+            after `by_patient`: the patients).
         labels: (N,) index of the true class, 0..C-1.
         probabilities: (N, C), each row a distribution; kept as float32.
         slides: N slide ids.
@@ -73,34 +75,77 @@ class Predictions:
         """(N,) int64 index of the most probable class; the first one where two are equal."""
         return self.probabilities.argmax(axis=1)
 
-    def by_slide(self) -> Predictions:
+    def by_slide(self, how: str = 'mean', top_k: int = 10) -> Predictions:
         """One row per slide, sorted by slide id: the mean of the probabilities of its patches.
 
         The result does not depend on the order of the rows. `files` holds the slide ids.
 
+        Args:
+            how: Another way than the mean, one of `cite.evaluation.aggregation.AGGREGATIONS`.
+            top_k: Patches that count under 'topk'.
+
         Raises:
             DataError: patches of one slide carry different labels or patients.
+            ConfigError: an unknown `how`, or `top_k` below 1.
         """
-        order = np.array(
-            sorted(range(len(self)), key=lambda row: (self.slides[row], self.files[row]))
-        )
-        slides, start, inverse = np.unique(
-            np.array(self.slides)[order], return_index=True, return_inverse=True
-        )
-        labels = self.labels[order]
-        _same_within_slide('labels', labels, slides, start, inverse)
+        check_aggregation(how, top_k)
+        slides, groups = group_rows(self.slides)
+        labels = _one_each('labels', self.labels, slides, groups)
         patients = None
         if self.patients is not None:
-            sorted_patients = np.array(self.patients)[order]
-            _same_within_slide('patients', sorted_patients, slides, start, inverse)
-            patients = sorted_patients[start].tolist()
-        sums = np.add.reduceat(self.probabilities[order].astype(np.float64), start, axis=0)
-        means = sums / np.bincount(inverse)[:, None]
+            known, numbers = group_rows(self.patients)
+            patients = [known[n] for n in _one_each('patients', numbers, slides, groups)]
         return Predictions(
-            files=slides.tolist(),
-            labels=labels[start],
-            probabilities=means,
-            slides=slides.tolist(),
+            files=slides,
+            labels=labels,
+            probabilities=aggregate(self.probabilities, groups, how, top_k),
+            slides=slides,
+            classes=self.classes,
+            patients=patients,
+        )
+
+    @property
+    def has_patient_level(self) -> bool:
+        """Whether `by_patient` is defined: patients are known, and each has slides of one label."""
+        return self.patients is not None and not self.patients_of_several_labels()
+
+    def patients_of_several_labels(self) -> list[str]:
+        """Sorted patients whose rows carry more than one label; none where patients are not known."""
+        if self.patients is None:
+            return []
+        patients, groups = group_rows(self.patients)
+        return [patients[number] for number in _mixed(self.labels, groups)]
+
+    def by_patient(self, how: str = 'mean', top_k: int = 10) -> Predictions:
+        """One row per patient, sorted: the mean of the probabilities of the patient's slides.
+
+        Each slide counts once, whatever its number of patches. `files` and `slides` hold the patients.
+
+        Args:
+            how: From patches to slides, as `by_slide`.
+            top_k: Likewise.
+
+        Raises:
+            DataError: patients are not known or have slides of different labels (ask
+                `has_patient_level`), or as `by_slide`.
+            ConfigError: as `by_slide`.
+        """
+        if self.patients is None:
+            raise DataError('Patient-level results need patients, and these predictions have none.')
+        several = self.patients_of_several_labels()
+        if several:
+            raise DataError(
+                f'Patient-level results need one label per patient; {len(several)} of '
+                f'{len(set(self.patients))} patients have several, first: {", ".join(several[:5])}. '
+                'Report slides instead, or correct the annotation.'
+            )
+        slides = self.by_slide(how, top_k)
+        patients, groups = group_rows(slides.patients or [])
+        return Predictions(
+            files=patients,
+            labels=_one_each('labels', slides.labels, patients, groups),
+            probabilities=aggregate(slides.probabilities, groups),
+            slides=patients,
             classes=self.classes,
             patients=patients,
         )
@@ -158,13 +203,24 @@ class Predictions:
         )
 
 
-def _same_within_slide(
-    what: str, values: np.ndarray, slides: np.ndarray, start: np.ndarray, inverse: np.ndarray
-) -> None:
-    mixed = np.unique(inverse[values != values[start][inverse]])
+def _mixed(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Groups whose rows have more than one value, ascending."""
+    return np.unique(groups[values != _any_of(values, groups)[groups]])
+
+
+def _any_of(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """(G,) the value of some row of each group."""
+    found = np.empty(groups.max() + 1, values.dtype)
+    found[groups] = values
+    return found
+
+
+def _one_each(what: str, values: np.ndarray, slides: list[str], groups: np.ndarray) -> np.ndarray:
+    mixed = _mixed(values, groups)
     if mixed.size:
-        first = ', '.join(slides[mixed[:5]])
+        first = ', '.join(slides[group] for group in mixed[:5])
         raise DataError(
             f'{mixed.size} of {len(slides)} slides hold patches with different {what}, first: '
             f'{first}; a slide has one. Correct the annotation.'
         )
+    return _any_of(values, groups)

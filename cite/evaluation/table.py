@@ -7,17 +7,22 @@ import textwrap
 from typing import Any, NamedTuple
 
 from cite.errors import DataError
-from cite.evaluation.metrics import level_metrics
+from cite.evaluation.metrics import LATER_KEYS, level_metrics
 
 LEVELS = ('patch', 'slide')
 ROWS = (
     ('accuracy', 'accuracy'),
     ('balanced accuracy', 'balanced_accuracy'),
     ('macro F1', 'macro_f1'),
+    ('weighted F1', 'weighted_f1'),
     ('AUROC', 'auroc'),
+    ('AUPRC', 'auprc'),
     ('quadratic kappa', 'quadratic_kappa'),
+    ('log loss', 'log_loss'),
+    ('ECE', 'ece'),
 )
 UNIT = "Fractions; '-' is not defined on these samples. AUROC: one-vs-rest, mean over classes."
+LATER_UNIT = ' AUPRC likewise. Log loss (natural) and ECE (15 bins): lower is better.'
 WIDTH, LEAST_NAME = 100, 24
 """Characters of a terminal's line, and how many of them names have at least."""
 
@@ -111,10 +116,11 @@ def baselines_of(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def _cells(results: dict[str, Any]) -> Cells:
     runs = {'run': results, **baselines_of(results)}
     found = {level: [level_metrics(run, level) for run in runs.values()] for level in LEVELS}
-    rows = [
-        [title, *(_number(metrics[key]) for level in LEVELS for metrics in found[level])]
-        for title, key in ROWS
-    ]
+    rows = []
+    for title, key in ROWS:
+        numbers = [metrics[key] for level in LEVELS for metrics in found[level]]
+        if key not in LATER_KEYS or _has(results, key):
+            rows.append([title, *map(_number, numbers)])
     for name in found['patch'][0]['classes']:
         values = [
             _number(metrics['per_class_accuracy'].get(name))
@@ -124,6 +130,11 @@ def _cells(results: dict[str, Any]) -> Cells:
         rows.append([printable(f'accuracy, {name}'), *values])
     levels = [f'{level} (n={found[level][0]["n"]})' for level in LEVELS]
     return Cells(levels, [printable(name) for name in runs], rows)
+
+
+def _has(results: dict[str, Any], key: str) -> bool:
+    """Whether the run was evaluated by a version that knows this metric."""
+    return any(key in results[level] for level in LEVELS)
 
 
 def _spans(cells: Cells, widths: list[int]) -> list[int]:
@@ -140,7 +151,7 @@ def _spans(cells: Cells, widths: list[int]) -> list[int]:
 
 
 def _notes(results: dict[str, Any]) -> list[str]:
-    notes = [UNIT]
+    notes = [UNIT + (LATER_UNIT if _has(results, 'log_loss') else '')]
     for level in LEVELS:
         missing = level_metrics(results, level)['missing_classes']
         if missing:

@@ -47,7 +47,7 @@ def load_config(
     file = find_config(path)
     try:
         cfg = Config.fromfile(file)
-        _refuse_misspelt(options or {}, cfg)
+        refuse_misspelt(options or {}, cfg)
         if options:
             cfg.merge_from_dict(dict(options))
     except ConfigError:
@@ -74,8 +74,12 @@ def load_config(
     return cfg
 
 
-def _refuse_misspelt(options: Mapping[str, Any], cfg: Config) -> None:
-    """mmengine takes any new key, so `optim_wraper.…` would go by without a word."""
+def refuse_misspelt(options: Mapping[str, Any], cfg: Config) -> None:
+    """mmengine takes any new key, so `optim_wraper.…` would go by without a word.
+
+    Raises:
+        ConfigError: Dotted keys of `options` that are nearly those of the config.
+    """
     known = {*cfg, *OPTIONAL}
     for option in options:
         key, dot, rest = option.partition('.')

@@ -11,6 +11,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 
 from cite.atomic import write_json
+from cite.evaluation.aggregation import check_aggregation
 from cite.evaluation.metrics import evaluate
 from cite.evaluation.predictions import Predictions
 from cite.evaluation.table import results_table
@@ -23,17 +24,27 @@ SUMMARY = ('accuracy', 'balanced_accuracy', 'macro_f1', 'auroc', 'quadratic_kapp
 class PatchSlideMetric(BaseMetric):
     """Accuracy, balanced accuracy, macro F1, AUROC and quadratic kappa, by patch and by slide.
 
-    A slide's probabilities are the mean of its patches'. The log gets `patch/…` and `slide/…`.
+    The log gets `patch/…`, `slide/…` and, where patients are known and have one label each, `patient/…`.
 
     Args:
         out_dir: Where `results.json` and `predictions.parquet` go; None writes no files.
+        aggregation: How a slide's probabilities come from its patches', see `cite.evaluation.aggregation`.
+        top_k: Patches of a slide that count under 'topk'.
         collect_device: mmengine's: where results of several processes meet.
     """
 
     default_prefix = ''  # names come whole: 'patch/…', 'slide/…'
 
-    def __init__(self, out_dir: str | None = None, collect_device: str = 'cpu') -> None:
+    def __init__(
+        self,
+        out_dir: str | None = None,
+        aggregation: str = 'mean',
+        top_k: int = 10,
+        collect_device: str = 'cpu',
+    ) -> None:
+        check_aggregation(aggregation, top_k)
         super().__init__(collect_device=collect_device)
+        self.aggregation, self.top_k = aggregation, top_k
         self.out_dir = Path(out_dir) if out_dir else None
         self.about: dict[str, Any] = {}  # what decided the numbers; the runner fills it in
         self.found: dict[str, Any] = {}  # the content of results.json
@@ -71,13 +82,14 @@ class PatchSlideMetric(BaseMetric):
             patients=[row['patient'] for row in results] if known else None,
             classes=tuple(self.dataset_meta['classes']),
         )
-        found = evaluate(predictions)
+        found = evaluate(predictions, self.aggregation, self.top_k)
         self.found = {**found, **self.about}
         if self.out_dir is not None:
             write_results(self.out_dir, predictions, self.found)
         return {
             f'{level}/{name}': found[level][name]
-            for level in ('patch', 'slide')
+            for level in ('patch', 'slide', 'patient')
+            if level in found
             for name in SUMMARY
             if found[level][name] is not None
         }

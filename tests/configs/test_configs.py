@@ -14,7 +14,7 @@ from cite.paths import configs_dir
 EVERY = sorted(
     path.relative_to(configs_dir()).as_posix()
     for path in configs_dir().rglob('*.py')
-    if '_base_' not in path.relative_to(configs_dir()).parts
+    if not {'_base_', 'studies'} & set(path.relative_to(configs_dir()).parts)
 )
 PAIRS = [name for name in EVERY if name.startswith('contrast/')]
 CONFIGS = [name for name in EVERY if name not in PAIRS]

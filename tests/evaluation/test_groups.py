@@ -50,6 +50,12 @@ def test_one_group_is_the_whole():
     assert only.metrics == evaluate(predictions)
 
 
+def test_groups_take_the_aggregation_of_the_whole():
+    predictions = made(patients=True)
+    (only,) = metrics_by_group(predictions, dict.fromkeys(predictions.slides, 'all'), 'topk', 2)
+    assert only.metrics == evaluate(predictions, 'topk', 2) != evaluate(predictions)
+
+
 def test_order_of_rows_is_of_no_consequence():
     predictions = made()
     mixed = select(predictions, np.random.default_rng(1).permutation(len(predictions)))

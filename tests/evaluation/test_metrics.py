@@ -8,8 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cite.errors import DataError
-from cite.evaluation.metrics import classification_metrics, evaluate, level_metrics
+from cite.errors import ConfigError, DataError
+from cite.evaluation.metrics import (
+    KEYS,
+    LATER_KEYS,
+    classification_metrics,
+    evaluate,
+    level_metrics,
+)
 from cite.evaluation.predictions import Predictions
 
 NAMES = ('g1', 'g2', 'g3', 'g4', 'g5')
@@ -84,6 +90,7 @@ def test_metrics_are_their_definitions(sample):
         if table[c].sum() + table[:, c].sum()
     ]
     assert found['macro_f1'] == pytest.approx(np.mean(f1))
+    assert set(found) == {*KEYS, *LATER_KEYS}
     kappa = kappa_by_hand(table)
     assert (found['quadratic_kappa'] is None) == (kappa is None)
     if kappa is not None:
@@ -126,7 +133,10 @@ def test_perfect_predictions_score_one(sample):
     found = classification_metrics(labels, np.eye(len(classes))[labels], classes)
     several = len(set(labels.tolist())) > 1
     assert found['accuracy'] == found['balanced_accuracy'] == found['macro_f1'] == 1
-    assert found['auroc'] == (1 if several else None)
+    assert found['weighted_f1'] == 1
+    assert found['auroc'] == found['auprc'] == (1 if several else None)
+    assert found['brier'] == found['ece'] == found['classwise_ece'] == 0
+    assert found['log_loss'] == pytest.approx(0, abs=2e-7)
     assert found['quadratic_kappa'] == (pytest.approx(1) if several else None)
 
 
@@ -171,6 +181,87 @@ def test_evaluate_scores_patches_and_slides():
     assert (results['patch']['n'], results['patch']['accuracy']) == (4, 0.75)
     assert (results['slide']['n'], results['slide']['accuracy']) == (2, 1)
     assert level_metrics(results, 'slide') is results['slide']
+
+
+@pytest.mark.parametrize(('classes', 'seen'), [(2, 2), (3, 3), (5, 5), (5, 3), (4, 1)])
+def test_values_are_those_of_scikit_learn(classes, seen):
+    import sklearn.metrics as sk
+
+    rng = np.random.default_rng(classes)
+    labels = rng.integers(0, seen, 900)
+    p = rng.dirichlet(np.ones(classes), 900).astype(np.float32)
+    p[labels == 0, 0] += 0.4
+    p /= p.sum(1, keepdims=True)
+    predicted, names = p.argmax(1), NAMES[:classes]
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # it warns where samples define less than they might
+        expected = {
+            'accuracy': sk.accuracy_score(labels, predicted),
+            'balanced_accuracy': sk.balanced_accuracy_score(labels, predicted),
+            'macro_f1': sk.f1_score(labels, predicted, average='macro', zero_division=0),
+            'weighted_f1': sk.f1_score(labels, predicted, average='weighted', zero_division=0),
+            'quadratic_kappa': sk.cohen_kappa_score(labels, predicted, weights='quadratic'),
+        }
+        present = [c for c in range(classes) if 0 < (labels == c).sum() < 900]
+        curve = {c: 1 if classes == 2 else c for c in present}  # two classes share one
+        area = {c: sk.roc_auc_score(labels == curve[c], p[:, curve[c]]) for c in present}
+        precision = {c: sk.average_precision_score(labels == c, p[:, c]) for c in present}
+    if seen < classes:
+        assert set(predicted) == set(range(classes))  # so that kappa's grades keep their distances
+    found = classification_metrics(labels, p, names)
+    assert {key: found[key] for key in expected} == pytest.approx(expected, abs=1e-9)
+    for key, of_class in (('auroc', area), ('auprc', precision)):
+        values = [of_class.get(c) for c in range(classes)]
+        assert found[f'per_class_{key}'] == pytest.approx(dict(zip(names, values, strict=True)))
+        mean = np.mean(list(of_class.values())) if of_class else None
+        assert found[key] == (None if mean is None else pytest.approx(mean, abs=1e-9))
+    confusion = sk.confusion_matrix(labels, predicted, labels=range(classes))
+    assert found['confusion'] == confusion.tolist()
+
+
+def with_patients(labels=(0, 0, 0, 1)):
+    return Predictions(
+        files=['1', '2', '3', '4'],
+        labels=np.array(labels),
+        probabilities=np.array([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [0.1, 0.9]]),
+        slides=['s', 's', 'u', 't'],
+        classes=('a', 'b'),
+        patients=['p', 'p', 'p', 'q'],
+    )
+
+
+def test_patients_are_evaluated_where_each_has_one_label():
+    results = evaluate(with_patients())
+    assert list(results) == ['patch', 'slide', 'patient']
+    assert [results[level]['n'] for level in results] == [4, 3, 2]
+    assert level_metrics(results, 'patient')['accuracy'] == 1
+    assert results['slide']['accuracy'] == pytest.approx(2 / 3)
+    assert list(evaluate(with_patients((0, 0, 1, 1)))) == ['patch', 'slide']
+
+
+def test_the_aggregation_decides_slides_and_patients_but_no_patch():
+    predictions = with_patients()
+    found = {how: evaluate(predictions, how) for how in ('mean', 'logmean')}
+    assert found['mean']['patch'] == found['logmean']['patch']
+    for how, results in found.items():
+        for level, table in (
+            ('slide', predictions.by_slide(how)),
+            ('patient', predictions.by_patient(how)),
+        ):
+            expected = classification_metrics(table.labels, table.probabilities, table.classes)
+            assert results[level] == expected
+    assert evaluate(predictions, 'topk', 1) == evaluate(predictions, 'max')
+    with pytest.raises(ConfigError, match='known: mean, median'):
+        evaluate(predictions, 'average')
+
+
+def test_results_of_an_earlier_version_stay_readable():
+    results = evaluate(with_patients())
+    old = {level: {key: results[level][key] for key in KEYS} for level in results}
+    found = level_metrics(old, 'slide')
+    assert {key: found[key] for key in KEYS} == old['slide']
+    assert [found[key] for key in LATER_KEYS] == [None] * 7
+    assert set(old['slide']) == set(KEYS)  # what was read is left as it was
 
 
 def test_logits_and_incomplete_results_are_refused():

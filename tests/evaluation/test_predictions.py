@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cite.errors import DataError
+from cite.errors import ConfigError, DataError
+from cite.evaluation.aggregation import AGGREGATIONS, aggregate
 from cite.evaluation.predictions import Predictions
 
 CLASSES = ('well', 'moderate', 'poor | other')
@@ -107,6 +108,63 @@ def test_by_slide_does_not_depend_on_the_order_of_rows():
     first, second = build(np.arange(n)), build(rng.permutation(n))
     assert first.slides == second.slides
     np.testing.assert_array_equal(first.probabilities, second.probabilities)  # to the last bit
+
+
+def test_by_slide_takes_other_ways_than_the_mean():
+    for how in AGGREGATIONS:
+        rows = aggregate(make().probabilities, np.array([1, 1, 0, 2]), how, 1)
+        found = make().by_slide(how, top_k=1)
+        assert found.slides == ['a', 'b', 'c']
+        np.testing.assert_array_equal(found.probabilities, rows.astype(np.float32))
+    for how, k in (('vote', 10), ('mean', 0)):
+        with pytest.raises(ConfigError):
+            make().by_slide(how, k)
+
+
+def test_rows_of_one_name_have_no_order_either():
+    order = np.array([1, 0, 2, 3])
+    p = make().probabilities
+    first = make(files=['x', 'x', 'y', 'z']).by_slide()
+    second = make(files=['x', 'x', 'y', 'z'], probabilities=p[order]).by_slide()
+    np.testing.assert_array_equal(first.probabilities, second.probabilities)
+
+
+def patients(**changes):
+    """Patient p of slides a (3 patches) and b (1), patient q of slide c."""
+    fields = {
+        'files': ['1', '2', '3', '4', '5'],
+        'labels': np.array([0, 0, 0, 0, 2]),
+        'probabilities': np.array(
+            [[0.2, 0.6, 0.2]] * 3 + [[0.8, 0.0, 0.2]] + [[0.1, 0.2, 0.7]],
+        ),
+        'slides': ['a', 'a', 'a', 'b', 'c'],
+        'patients': ['p', 'p', 'p', 'p', 'q'],
+    }
+    return make(**(fields | changes))
+
+
+def test_a_patient_is_the_mean_of_its_slides_not_of_its_patches():
+    found = patients().by_patient()
+    assert found.files == found.slides == found.patients == ['p', 'q']
+    assert found.labels.tolist() == [0, 2]
+    np.testing.assert_allclose(found.probabilities, [[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]], atol=1e-7)
+    most = patients().by_patient('topk', 1)
+    assert most.patients == ['p', 'q']
+    np.testing.assert_array_equal(
+        patients().by_slide('max').by_patient().probabilities,
+        patients().by_patient('max').probabilities,
+    )
+
+
+def test_patients_of_several_labels_have_no_patient_level():
+    assert patients().has_patient_level and not make(patients=None).has_patient_level
+    mixed = patients(labels=np.array([0, 0, 0, 1, 2]))
+    assert not mixed.has_patient_level and not mixed.by_slide().has_patient_level
+    assert mixed.patients_of_several_labels() == ['p']
+    with pytest.raises(DataError, match=r'one label per patient; 1 of 2 .* first: p\.'):
+        mixed.by_patient()
+    with pytest.raises(DataError, match='have none'):
+        make(patients=None).by_patient()
 
 
 @pytest.mark.parametrize('column', ['labels', 'patients'])

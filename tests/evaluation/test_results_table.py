@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cite.errors import DataError
-from cite.evaluation.metrics import evaluate
+from cite.evaluation.metrics import LATER_KEYS, evaluate
 from cite.evaluation.predictions import Predictions
 from cite.evaluation.table import markdown_table, results_table
 
@@ -28,13 +28,14 @@ def results():
 
 def test_plain_table_is_aligned_and_complete(results):
     lines = results_table(results).splitlines()
-    header, rule, *rows = lines[:10]
+    header, rule, *rows = lines[:14]
     assert 'patch (n=4)' in header and 'slide (n=2)' in header
     assert len({len(line) for line in (header, rule, *rows)}) == 1
     cells = {row[: -2 * 13].strip(): row.split()[-2:] for row in rows}
     assert cells['accuracy'] == ['0.750', '1.000']
     assert cells['balanced accuracy'] == ['0.833', '1.000']
     assert set(cells) >= {'macro F1', 'AUROC', 'quadratic kappa', 'accuracy, a|1', 'accuracy, b'}
+    assert set(cells) >= {'weighted F1', 'AUPRC', 'log loss', 'ECE'}
     assert cells['accuracy, a class with a rather long name'] == ['-', '-']
     assert 'No slide of a class with a rather long name' in lines[-1]
     assert any(line.startswith('Fractions') for line in lines)
@@ -43,10 +44,27 @@ def test_plain_table_is_aligned_and_complete(results):
 def test_markdown_has_the_same_rows_and_escapes_bars(results):
     lines = markdown_table(results).splitlines()
     table = [line for line in lines if line.startswith('|')]
-    assert len(table) == 2 + 5 + 3
+    assert len(table) == 2 + 9 + 3
     assert {line.replace(r'\|', '').count('|') for line in table} == {4}
     assert '| accuracy | 0.750 | 1.000 |' in table
     assert any(r'accuracy, a\|1' in line for line in table)
+
+
+def without(results):
+    return {**results, **{level: drop(results[level]) for level in ('patch', 'slide')}}
+
+
+def drop(metrics):
+    return {key: value for key, value in metrics.items() if key not in LATER_KEYS}
+
+
+def test_results_of_an_earlier_version_have_the_rows_that_they_had(results, compared):
+    table = [line for line in markdown_table(without(results)).splitlines() if line[:1] == '|']
+    assert len(table) == 2 + 5 + 3
+    assert not any(name in results_table(without(results)) for name in ('F1,', 'AUPRC', 'ECE'))
+    compared['baselines']['colour'] = without(compared['baselines']['colour'])
+    (row,) = [line for line in results_table(compared).splitlines() if line[:3] == 'ECE']
+    assert [cell == '-' for cell in row.split()[1:]] == [False, True, False] * 2
 
 
 def other(results, title):
@@ -130,7 +148,7 @@ def test_names_cannot_break_a_line(compared):
     assert r'accuracy, \x1b[31mred <b> ' in shown
     assert len(shown.splitlines()) == len(results_table(compared).splitlines())
     table = [line for line in markdown_table(found).splitlines() if line.startswith('|')]
-    assert len(table) == 2 + 5 + 3
+    assert len(table) == 2 + 9 + 3
     assert table[-1].startswith(r'| accuracy, \\x1b\[31mred \<b\> |')
 
 

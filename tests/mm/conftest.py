@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 import subprocess
@@ -11,40 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
-
-REPO = Path(__file__).parents[2]
-CLASSES = ('well', 'moderate', 'poor')
-COLOURS = ((200, 60, 60), (60, 200, 60), (60, 60, 200))
-
-CONFIG = """
-_base_ = ['{configs}/_base_/runtime.py', '{configs}/_base_/models/cite.py']
-classes = ['well', 'moderate', 'poor']
-data_root = {data!r}
-model = dict(
-    backbone=dict(model='random-vit-tiny', image_size=32),
-    head=dict(texts=['red tissue', 'green tissue', 'blue tissue'],
-              text_encoder=dict(model='random-bert-tiny')),
-    precision='fp32',
-)
-train_dataloader = dict(
-    batch_size=4, num_workers=0, sampler=dict(type='PatchSampler', balance='slide'),
-    dataset=dict(type='PatchDataset', ann_file='train.csv', classes=classes,
-                 pipeline=[dict(type='ResizePatch'), dict(type='AugmentPatch')]),
-)
-val_dataloader = None
-test_dataloader = dict(
-    batch_size=4, num_workers=0,
-    dataset=dict(type='PatchDataset', ann_file='val.csv', classes=classes),
-)
-train_cfg = dict(max_iters=8)
-optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3))
-param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=False)]
-default_hooks = dict(checkpoint=dict(interval=4), logger=dict(interval=2))
-"""
+from repo import REPO
+from tiny_runs import write_tiny_config, write_tiny_data
 
 
 @pytest.fixture(scope='session', autouse=True)
@@ -67,28 +36,13 @@ def quick_start() -> Iterator[None]:
 @pytest.fixture(scope='session')
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """3 classes × 4 slides × 3 patches of 40 × 40; the last slide of each class is for testing."""
-    root = tmp_path_factory.mktemp('tiny_data')
-    (root / 'images').mkdir()
-    rng = np.random.default_rng(0)
-    rows: dict[str, list[tuple[str, str, str]]] = {'train': [], 'val': []}
-    for label, colour in zip(CLASSES, COLOURS, strict=True):
-        for slide in range(4):
-            for patch in range(3):
-                pixels = np.array(colour) + rng.normal(0, 40, (40, 40, 3))
-                file = f'images/{label}{slide}_{patch}.jpg'
-                Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(root / file)
-                rows['val' if slide == 3 else 'train'].append((file, label, f'{label}{slide}'))
-    for name, content in rows.items():
-        write_manifest(root / f'{name}.csv', content)
-    return root
+    return write_tiny_data(tmp_path_factory.mktemp('tiny') / 'data')
 
 
 @pytest.fixture(scope='session')
 def tiny_file(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The config file."""
-    file = tmp_path_factory.mktemp('tiny_config') / 'tiny.py'
-    file.write_text(CONFIG.format(configs=REPO / 'configs', data=str(tiny_data)), encoding='utf-8')
-    return file
+    return write_tiny_config(tmp_path_factory.mktemp('tiny_config') / 'tiny.py', tiny_data)
 
 
 @pytest.fixture(scope='session')
@@ -185,12 +139,3 @@ def assert_same() -> Callable[[Any, Any], None]:
             assert first == second, where
 
     return check
-
-
-def write_manifest(
-    path: Path, rows: list[tuple[str, ...]], header: str = 'file,label,slide'
-) -> None:
-    with path.open('w', encoding='utf-8', newline='') as file:
-        writer = csv.writer(file)
-        writer.writerow(header.split(','))
-        writer.writerows(rows)

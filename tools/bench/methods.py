@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,11 @@ from cite.encoders.vision import load_vision
 from cite.encoders.zoo import text_half
 from cite.errors import CiteError, ConfigError, TrainingError
 from cite.experiments.choosing import Candidate, Fold, choose
-from cite.experiments.choosing.candidates import option_candidates, training_candidates
+from cite.experiments.choosing.candidates import (
+    HEAD_OPTIONS,
+    option_candidates,
+    training_candidates,
+)
 from cite.experiments.fit import Patches, fit, scores, take_features
 from cite.frozen import trainable
 from cite.heads import HEADS
@@ -41,12 +45,6 @@ from cite.tuning import TUNINGS
 
 CLASSES = ('lung_aca', 'lung_n', 'lung_scc')
 TEXTS = ('lung adenocarcinoma', 'benign lung tissue', 'lung squamous cell carcinoma')
-OPTIONS: dict[str, dict[str, tuple[Any, ...]]] = {
-    'KNNHead': {'k': (5, 1, 20)},
-    'PrototypeHead': {'transform': ('cl2', 'l2', 'none')},
-    'TipAdapterHead': {'alpha': (1.0, 3.0), 'beta': (5.5, 1.0, 10.0)},
-}
-"""Heads that do not train → their options to choose among, the preset first."""
 OF_A_PAIR = ('ZeroShotHead', 'TipAdapterHead', 'CoOpHead', 'CoCoOpHead', 'CLIPAdapterHead')
 """Heads that compare features with texts as they are: image and text must lie in one space."""
 ELSEWHERE = ('NoTuning', 'Several', 'TextPrompt', 'OriginalVisualPrompt')
@@ -61,7 +59,7 @@ class Method:
     tuning: Any = None
     neck: dict[str, Any] | None = None
     group: str = 'head'
-    options: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    options: dict[str, Sequence[Any]] = field(default_factory=dict)
 
 
 def methods(args: argparse.Namespace) -> Iterator[Method]:
@@ -86,7 +84,7 @@ def methods(args: argparse.Namespace) -> Iterator[Method]:
             head |= {'names': TEXTS, 'text_encoder': args.text}
         if name == 'TipAdapterHead':
             yield Method('TipAdapterHead, trained', {**head, 'trains': True})
-        yield Method(name, head, options=OPTIONS.get(name, {}))
+        yield Method(name, head, options=dict(HEAD_OPTIONS.get(name, {})))
 
 
 def build(method: Method, args: argparse.Namespace, candidate: Candidate, seed: int) -> Classifier:

@@ -49,6 +49,7 @@ def scan_images(table: PatchTable, workers: int = 4, progress: bool = True) -> S
         workers: threads (decoding runs outside Python's lock). The result does not depend on them.
         progress: show a bar.
     """
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
     from tqdm import tqdm
 
     count = len(table)
@@ -57,7 +58,8 @@ def scan_images(table: PatchTable, workers: int = 4, progress: bool = True) -> S
     grids = np.zeros((count, GRID, GRID, 3), np.uint8)
     spreads = np.zeros(count)
     bad = []
-    with ThreadPool(max(1, workers)) as pool:
+    # a fingerprint is a small product of matrices: BLAS's threads in each of ours wait for each other
+    with threadpool_limits(1), ThreadPool(max(1, workers)) as pool:
         seen = pool.imap(_see, (table.path(row) for row in range(count)), chunksize=16)
         bar = tqdm(seen, 'images', count, unit='image', delay=2, disable=not progress)
         for row, found in enumerate(bar):

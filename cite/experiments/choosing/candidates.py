@@ -25,6 +25,12 @@ BUDGET = 6
 """Settings that each method may try, unless it is said otherwise."""
 LEARNING_RATES: Mapping[str, float] = {'prompt': 1e-2, 'peft': 1e-3, 'tower': 1e-4, 'head': 1e-2}
 WEIGHT_DECAY = 1e-2
+HEAD_OPTIONS: Mapping[str, Mapping[str, Sequence[Any]]] = {
+    'KNNHead': {'k': (5, 1, 20)},
+    'PrototypeHead': {'transform': ('cl2', 'l2', 'none')},
+    'TipAdapterHead': {'alpha': (1.0, 3.0), 'beta': (5.5, 1.0, 10.0)},
+}
+"""Heads that do not train → their options to choose among, the preset first."""
 _FACTORS = ((1.0, 1.0), (0.3, 1.0), (3.0, 1.0), (1.0, 10.0), (0.3, 10.0), (3.0, 10.0))
 """Of learning rate and weight decay, in the order in which they are tried."""
 
@@ -56,12 +62,31 @@ def training_candidates(group: str, budget: int = BUDGET) -> list[Candidate]:
     """
     if group not in LEARNING_RATES:
         raise ConfigError(f'group must be one of {", ".join(LEARNING_RATES)}, found {group!r}')
+    return candidates_around(LEARNING_RATES[group], WEIGHT_DECAY, budget)
+
+
+def candidates_around(lr: float, weight_decay: float, budget: int = BUDGET) -> list[Candidate]:
+    """Settings around a preset, which is the first: a third and three times the rate, ten times the decay.
+
+    Args:
+        lr: Learning rate of the preset.
+        weight_decay: Of the preset; without any, only rates differ, and there are 3 settings at the most.
+        budget: How many, 1 to 6.
+
+    Raises:
+        ConfigError: A budget outside of that.
+    """
     if not 1 <= budget <= len(_FACTORS):
         raise ConfigError(f'budget must be 1 to {len(_FACTORS)} settings, found {budget}')
-    return [
-        Candidate(LEARNING_RATES[group] * rate, WEIGHT_DECAY * decay)
-        for rate, decay in _FACTORS[:budget]
-    ]
+    pairs = dict.fromkeys(
+        (_plain(lr * rate), _plain(weight_decay * decay)) for rate, decay in _FACTORS[:budget]
+    )
+    return [Candidate(*pair) for pair in pairs]
+
+
+def _plain(number: float) -> float:
+    """0.3 for 3 × 0.1, as people write it in configs and tables."""
+    return float(f'{number:.6g}')
 
 
 def option_candidates(

@@ -1,0 +1,1 @@
+"""How far the numbers of a few-shot study hold: intervals, paired tests, and their measured coverage."""

@@ -1,0 +1,1 @@
+"""The report of a study: tables, figures and objections, drawn from stored predictions without a model."""

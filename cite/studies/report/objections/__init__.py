@@ -1,0 +1,1 @@
+"""Objections that a referee would make, each a function: facts → plain sentences, or none."""

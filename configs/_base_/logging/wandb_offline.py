@@ -1,0 +1,24 @@
+# Curves for Weights & Biases, kept in work_dirs/wandb until `wandb sync` sends them: add this file to
+# `_base_`. No code, pictures and paths go out. Needs pip install 'cite-pathology[wandb]'.
+visualizer = dict(
+    type='Visualizer',
+    vis_backends=[
+        dict(type='LocalVisBackend'),
+        dict(
+            type='cite.mm.tracking_backends.WandbCurves',
+            init_kwargs=dict(
+                project='cite',
+                mode='offline',
+                dir='work_dirs',
+                save_code=False,
+                settings=dict(
+                    disable_code=True, disable_git=True, console='off', x_disable_meta=True
+                ),
+            ),
+            define_metric_cfg=[
+                dict(name='step', hidden=True),
+                dict(name='*', step_metric='step'),
+            ],
+        ),
+    ],
+)

@@ -1,0 +1,81 @@
+"""A study of drawn patches that a test can really run: seconds, not minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_runs import write_tiny_config, write_tiny_data
+
+from cite.studies.data import data_of
+from cite.studies.description import Study
+from cite.studies.read import study_of
+
+
+@pytest.fixture(scope='session', autouse=True)
+def one_thread() -> Iterator[None]:
+    """Models this small only lose by a second thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def quick_start() -> Iterator[None]:
+    """A good part of so short a run goes into laying out the config."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('mmengine.config.config.FormatCode', lambda text, **style: (text, False))
+        yield
+
+
+@pytest.fixture(scope='session')
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """3 classes × 6 slides × 2 patches, 2 slides of each class for testing; patients are known."""
+    return write_tiny_data(tmp_path_factory.mktemp('small') / 'data', 6, 2, 2, patients=True)
+
+
+@pytest.fixture(scope='session')
+def small_config(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """CITE on those, 8 iterations."""
+    return write_tiny_config(tmp_path_factory.mktemp('small_config') / 'tiny.py', small_data)
+
+
+@pytest.fixture(scope='session')
+def small_study(small_config: Path) -> Callable[..., Study]:
+    """`small_study(key=value)` → a study of a linear probe and CITE at k = 1 and 2, two draws."""
+
+    def make(**changes: Any) -> Study:
+        linear = {'model.backbone.tuning': None, 'model.neck': None}
+        given = {
+            'base': str(small_config),
+            'methods': {
+                'linear probe': {'options': {**linear, 'model.head': {'type': 'LinearHead'}}},
+                'CITE': {},
+            },
+            'shots': [1, 2],
+            'split_seeds': 2,
+            'choosing': {'budget': 2},
+            'stain_groups': 0,
+        }
+        return study_of({**given, **changes}, 'small')
+
+    return make
+
+
+@pytest.fixture
+def begun(small_study: Callable[..., Study], tmp_path: Path) -> Callable[..., tuple[Study, Path]]:
+    """`begun(key=value)` → the study and its folder, with study.json in it."""
+
+    def make(**changes: Any) -> tuple[Study, Path]:
+        study = small_study(**changes)
+        data_of(study)
+        folder = tmp_path / 'study'
+        folder.mkdir(exist_ok=True)
+        study.write(folder)
+        return study, folder
+
+    return make
