@@ -119,7 +119,7 @@ def table_interval(
         notes.append(f'{metric} is not defined for these slides')
     alone = int((np.bincount(table.stratum) == 1).sum())
     if alone:
-        notes.append(f'{alone} classes have one {table.unit_kind}, whose variation is not seen')
+        notes.append(f'classes with one {table.unit_kind}: {alone}; how they vary is not seen')
     return Interval(
         estimate,
         low,

@@ -1,8 +1,8 @@
 """Seeded draws of units and of runs, as weights.
 
 Of the n units of a class n - 1 are drawn with replacement, and each counts n / (n - 1) times. A bootstrap
-that draws n has a variance too small by (n - 1) / n; this one has not (McCarthy & Snowden 1985; Rao & Wu
-1988; Hesterberg 2015, section 4.2). Runs are drawn in the same way.
+that draws n has a variance too small by (n - 1) / n (the narrowness bias of Hesterberg 2015); this one has
+not (McCarthy & Snowden 1985; Rao & Wu 1988). Runs are drawn in the same way.
 """
 
 from __future__ import annotations

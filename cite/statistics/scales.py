@@ -2,7 +2,7 @@
 
 A deviation d of an estimate is laid on the logit scale to first order, logit(x) + d / (x (1 - x)): the side
 towards the middle gets longer, that towards the end shorter, as it is for proportions and AUROCs near 1
-(Pepe 2003, section 5.2). Metrics of right and wrong answers are first moved a little from 0 and 1, to
+(Pepe 2003). Metrics of right and wrong answers are first moved a little from 0 and 1, to
 (x n + 2) / (n + 4) (Agresti & Coull 1998), because with few units a logit near 1 measures nothing. The log
 loss has no upper end: its scale is the logarithm.
 """

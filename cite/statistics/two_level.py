@@ -2,7 +2,7 @@
 
 The estimate is a mean over G trainings (splits) of a metric over U units. The shape of its error comes
 from the pigeonhole bootstrap (Owen 2007): trainings and units are both drawn, each with replacement.
-Its variance counts what is peculiar to a unit in a training three times (Owen 2007, theorem 3), so the
+Its variance counts what is peculiar to a unit in a training three times (Owen 2007), so the
 deviations are scaled to a variance without that bias, by components:
 
     units      the mean covariance of two different trainings' values over the draws of units
@@ -63,7 +63,7 @@ class Spread:
 
     def ends(self, confidence: float) -> np.ndarray:
         """(2,) the deviations that leave half of the rest to either side: of B the k-th from below and
-        from above, k = (B + 1) (1 - confidence) / 2 (Davison & Hinkley 1997, section 5.2.1)."""
+        from above, k = (B + 1) (1 - confidence) / 2 (Davison & Hinkley 1997, chapter 5)."""
         ordered = np.sort(self.deviations)
         count = int((len(ordered) + 1) * (1 - confidence) / 2 + 1e-9)
         return ordered[[max(count, 1) - 1, -max(count, 1)]]

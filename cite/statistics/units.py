@@ -2,7 +2,7 @@
 
 A run is a training: one draw of training slides and one seed. Every run predicts the same slides, so runs
 and slides are crossed. What is independent are patients where they are known, else slides: those are the
-units, drawn whole, each from among those of its class.
+units, drawn whole (Field & Welsh 2007), each from among those of its class.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def align(
     Args:
         runs: S >= 1 predictions of the same patches.
         level: 'slide' and 'patient' make one row of the patches of each; 'patch' keeps them.
-        aggregation: How, as `Predictions.by_slide` and `by_patient` take it.
+        aggregation: How, as `Predictions.by_slide` and `by_patient` take it; with its usual `top_k`.
+            Tables of slides, made in another way, are taken as they are.
         splits: S keys; runs of one key share their training slides. Without, each run has its own.
 
     Raises:

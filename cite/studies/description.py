@@ -143,8 +143,6 @@ class Study:
             for seed in (self.seeds if method.baseline is None else self.seeds[:1])
         ]
 
-    keys = runs  # until the report says runs()
-
     @property
     def digest(self) -> str:
         """SHA-256 of the description as canonical JSON."""

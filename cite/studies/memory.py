@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import sys
 import threading
@@ -16,7 +18,8 @@ class PeakMemory:
     """Watches while its block runs; afterwards `.mb` is the most that was taken, None where unknown.
 
     On a GPU what PyTorch allocated. On a CPU the growth of the process (Linux only), looked at 20 times a
-    second: what was there before, libraries and the models of former runs, does not count.
+    second: libraries that were there before do not count, and what former runs have freed is given back to
+    the system first.
     """
 
     mb: float | None = None
@@ -28,6 +31,7 @@ class PeakMemory:
         if self._gpu:
             torch.cuda.reset_peak_memory_stats()
         elif sys.platform.startswith('linux'):
+            _give_back()
             self._start = self._most = _resident()
             self._stop = threading.Event()
             self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -56,3 +60,12 @@ class PeakMemory:
 
 def _resident() -> int:
     return int(_STATM.read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE')
+
+
+def _give_back() -> None:
+    """Freed memory that the C library keeps for later would hide what a run takes."""
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError):  # another C library
+        return

@@ -122,7 +122,7 @@ def gather(folder: Path, progress: bool = True) -> Material:
     from tqdm import tqdm
 
     study = Study.load(folder)
-    keys = study.keys()
+    keys = study.runs()
     runs: list[Run] = []
     first: Predictions | None = None
     for key in tqdm(keys, desc='report', unit='run', delay=2, disable=not progress):

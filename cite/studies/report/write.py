@@ -20,6 +20,7 @@ class ReportFiles:
         warnings: What a referee would object to.
         done: Runs with results.
         planned: Runs of the study.
+        text: For a terminal: what is done, the main table, the warnings, where the page is.
     """
 
     html: Path
@@ -29,6 +30,7 @@ class ReportFiles:
     warnings: tuple[str, ...]
     done: int
     planned: int
+    text: str
 
 
 def write_report(
@@ -58,6 +60,7 @@ def write_report(
     from cite.studies.report.stains import by_stain
     from cite.studies.report.summary import summarise, write_summary
     from cite.studies.report.table import tidy_rows, write_table
+    from cite.studies.report.terminal import terminal_text
 
     folder = Path(study_dir)
     material = gather(folder, progress)
@@ -70,12 +73,14 @@ def write_report(
     markdown, html = folder / 'report.md', folder / 'report.html'
     write_text(markdown, render_markdown(document))
     write_text(html, render_html(document, folder))
+    warnings = objections(facts)
     return ReportFiles(
         html=html,
         markdown=markdown,
         tables=tuple(tables),
         figures=tuple(folder / 'figures' / f'{name}.png' for name in pictures),
-        warnings=tuple(objections(facts)),
+        warnings=tuple(warnings),
         done=len(material.done),
         planned=len(material.runs),
+        text=terminal_text(facts, warnings, html),
     )

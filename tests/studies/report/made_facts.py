@@ -45,7 +45,7 @@ def made_facts(
     labels = np.repeat(np.arange(len(classes)), slides)
     names = [f's{i:03d}' for i in range(len(labels))]
     runs = []
-    for number, key in enumerate(study.keys()):
+    for number, key in enumerate(study.runs()):
         if key in failed:
             runs.append(
                 Run(key, FAILED, RunRecord(key, 'd', FAILED, error='no memory'), 'no memory')

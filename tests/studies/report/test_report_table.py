@@ -21,7 +21,7 @@ def table(reported):
 
 
 def test_one_row_per_run_and_level(reported, table):
-    keys = Study.load(reported[0]).keys()
+    keys = Study.load(reported[0]).runs()
     found = table[['method', 'shots', 'split_seed', 'seed', 'level']]
     expected = [
         (k.method, k.shots, k.split_seed, k.seed, level)
@@ -33,7 +33,7 @@ def test_one_row_per_run_and_level(reported, table):
 
 def test_metrics_are_those_of_the_predictions(reported, table):
     folder, _ = reported
-    key = Study.load(folder).keys()[-1]
+    key = Study.load(folder).runs()[-1]
     result = read_result(folder, key)
     metrics = evaluate(result.predictions)
     rows = table[

@@ -136,7 +136,7 @@ def test_runs_of_different_evaluation_sets_are_refused(tmp_path):
     folder = tmp_path / 'two'
     folder.mkdir()
     study = draw_study(folder, {'cite': 1.0}, ('1',), split_seeds=2, slides_per_class=3)
-    path = study.keys()[1].folder(folder) / PREDICTIONS
+    path = study.runs()[1].folder(folder) / PREDICTIONS
     found = Predictions.from_parquet(path)
     other = Predictions(
         [f'other/{file}' for file in found.files],
@@ -155,7 +155,7 @@ def test_order_of_rows_is_of_no_consequence(tmp_path):
     folder.mkdir()
     study = draw_study(folder, {'cite': 1.0}, ('2',), split_seeds=2, slides_per_class=3)
     before = gather(folder, progress=False)
-    path = study.keys()[1].folder(folder) / PREDICTIONS
+    path = study.runs()[1].folder(folder) / PREDICTIONS
     found = Predictions.from_parquet(path)
     rows = np.random.default_rng(0).permutation(len(found))
     Predictions(
@@ -167,3 +167,15 @@ def test_order_of_rows_is_of_no_consequence(tmp_path):
     ).to_parquet(path)
     after = gather(folder, progress=False)
     assert [run.metrics for run in after.runs] == [run.metrics for run in before.runs]
+
+
+def test_text_for_a_terminal(reported):
+    _, files = reported
+    lines = files.text.splitlines()
+    assert lines[0] == 'small: 18 of 18 runs done'
+    assert lines[-1] == f'report: {files.html}'
+    head = next(line for line in lines if line.startswith('method'))
+    row = next(line for line in lines if line.startswith('cite'))
+    assert len(head) == len(row)
+    shown = ''.join(line[2:] for line in lines[lines.index('warnings:') + 1 : -2])
+    assert ''.join(shown.split()) == ''.join(''.join(files.warnings).split())

@@ -70,7 +70,7 @@ def draw(facts: Facts) -> Figure | None:
         title = f'{shots_text(k)} ({count} draws, n = {facts.units} slides)'
         reference = styles[facts.summary.reference].label
         plain(ax, f'balanced accuracy minus that of {reference}', '', title)
-        ax.xaxis.set_major_locator(MaxNLocator(5))
+        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         ax.annotate(
             'difference, p (Holm)',
             (1.01, -0.6),

@@ -28,13 +28,13 @@ def incomplete(facts: Facts) -> list[str]:
 def few_units(facts: Facts) -> list[str]:
     """Classes with fewer than 30 patients or slides to evaluate on."""
     units = facts.material.units
-    few = {name: count for name, count in units.items() if count < FEW_UNITS}
+    few = {name: count for name, count in units.items() if 0 < count < FEW_UNITS}
     if not few:
         return []
     kind = facts.material.unit_kind
     listed = ', '.join(f'{name} {count}' for name, count in few.items())
     runs = max(map(len, facts.at_most_shots().values()))
-    covered = inference.coverage(min(units.values()), runs)
+    covered = inference.coverage(min(few.values()), runs)
     measured = (
         ''
         if covered is None

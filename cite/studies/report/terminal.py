@@ -1,0 +1,51 @@
+"""The report of a study in a few lines, for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from cite.evaluation.table import printable
+from cite.studies.report.document import Table
+from cite.studies.report.facts import Facts
+from cite.studies.report.gather import MAIN_LEVEL, MAIN_METRIC
+from cite.studies.report.results import shots_table
+
+WIDTH = 100
+
+
+def terminal_text(facts: Facts, warnings: Sequence[str], page: Path) -> str:
+    """What is done, balanced accuracy of slides, the warnings, and where the page is."""
+    material = facts.material
+    table = shots_table(facts, MAIN_METRIC, MAIN_LEVEL)
+    return '\n'.join(
+        [
+            f'{printable(material.study.name)}: {len(material.done)} of {len(material.runs)} runs done',
+            '',
+            f'balanced accuracy, {facts.units} slides, mean [95 % interval]',
+            *aligned(table),
+            table.note,
+            *(['', 'warnings:'] if warnings else []),
+            *(_wrapped(printable(sentence)) for sentence in warnings),
+            '',
+            f'report: {page}',
+        ]
+    )
+
+
+def aligned(table: Table) -> list[str]:
+    """A table in columns; names to the left, values to the right."""
+    rows = [[printable(cell) for cell in row] for row in (table.head, *table.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        '  '.join(
+            cell.rjust(width) if at else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _wrapped(sentence: str) -> str:
+    return textwrap.fill(sentence, WIDTH, initial_indent='- ', subsequent_indent='  ')
