@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'study',
         nargs='?',
-        help='study file (.py, .yaml, .json), a name such as studies/lc25000_lung, or the folder of a study '
+        help='study file (.py, .yaml, .json), a name such as studies/lc25000_lung, or the folder of one '
         'that was begun',
     )
     parser.add_argument('--out', type=Path, help='folder (default: work_dirs/studies/<name>)')

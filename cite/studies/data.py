@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -76,8 +77,14 @@ def _tables(question: str) -> tuple[PatchTable | None, PatchTable]:
     from cite.mm.plain_file import config_from
 
     cfg = config_from(json.loads(question))
-    pool = read_table(cfg, 'train_dataloader') if 'train_dataloader' in cfg else None
-    return pool, read_table(cfg, 'test_dataloader')
+    pool, evaluation = (
+        read_table(cfg, name) if name in cfg else None
+        for name in ('train_dataloader', 'test_dataloader')
+    )
+    assert evaluation is not None  # a config without test data is refused when it is completed
+    # predictions name patches by their whole paths, whoever made them and from wherever
+    absolute = None if pool is None else replace(pool, root=pool.root.absolute())
+    return absolute, replace(evaluation, root=evaluation.root.absolute())
 
 
 def digest(table: PatchTable) -> str:

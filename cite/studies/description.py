@@ -69,8 +69,8 @@ class Study:
         aggregation: How patches make a slide: see `cite.evaluation.aggregation`.
         top_k: Patches of a slide that count under aggregation 'topk'.
         stain_groups: Groups of stain that the report compares; 0 for none.
-        tracking: 'tensorboard', 'wandb', 'mlflow' or 'comet' beside the files of each run ('wandb-offline' and
-            'comet-offline' send nothing); None for none.
+        tracking: 'tensorboard', 'wandb', 'mlflow' or 'comet' beside the files of each run ('wandb-offline'
+            and 'comet-offline' send nothing); None for none.
         data: What identifies pool and evaluation set; filled in when the study is first planned.
     """
 

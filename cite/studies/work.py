@@ -130,11 +130,11 @@ def _empty(folder: Path) -> None:
 
 
 def _run_baseline(kind: str, draw: Draw, data: Data, folder: Path, record: RunRecord) -> None:
-    from cite.baselines.cache import cached_baseline
+    from cite.baselines.run import run_baseline
     from cite.mm.about import versions
 
     start = time.perf_counter()
-    predictions = cached_baseline(kind, draw.table, data.evaluation)
+    predictions = run_baseline(kind, draw.table, data.evaluation, progress=False)
     record.seconds = {'choosing': 0.0, 'training': time.perf_counter() - start, 'testing': 0.0}
     record.about = {'baseline': kind, 'versions': versions()}
     predictions.to_parquet(record.key.folder(folder) / PREDICTIONS)

@@ -1,5 +1,5 @@
-# LC25000 lung on two CPU cores: what prompt, text anchors and few weights are worth over a linear probe, from 1
-# to 16 tile groups per class. `cite fewshot studies/lc25000_lung --options data_root=…`
+# LC25000 lung on two CPU cores: what prompt and text anchors are worth over a linear probe, with 1 to 16
+# tile groups per class. `cite fewshot studies/lc25000_lung --options data_root=…`
 # A tile group (one original tile and its rotated copies) stands for a slide, a stain cluster for a patient.
 base = 'lc25000/linear'
 columns = dict(slide='tile_group', patient='stain_cluster')
@@ -16,8 +16,8 @@ options = {
 text = {'model.head.text_encoder.model': 'tiny-tissue'}
 
 methods = {
-    'prototypes': dict(options={'model.head': dict(type='PrototypeHead')}),
-    'linear probe': dict(options={'optim_wrapper.optimizer.lr': 1e-2}),
+    'linear probe': dict(options={'optim_wrapper.optimizer.lr': 1e-2}),  # the others are compared with it
+    'class means': dict(options={'model.head': dict(type='PrototypeHead')}),
     'text anchors': dict(config='lc25000/text_only', options=text),
     'CITE': dict(
         config='lc25000/cite',

@@ -1,14 +1,15 @@
 # Methods × shots on PatchGastric, the comparison of the CITE paper (Zhang et al., MICCAI 2023): what few
 # trained weights, prompts and text anchors are worth over a linear probe. Every method with its own rate.
-# Needs the prepared data (`cite prepare patchgastric ROOT`) and a GPU; `cite fewshot studies/patchgastric_methods`.
+# Needs the prepared data (`cite prepare patchgastric ROOT`), the weights and a GPU:
+# `cite fewshot studies/patchgastric_methods`
 base = 'patchgastric/cite'
 options = {
     'train_dataloader.dataset.ann_file': 'splits/train_all.csv',  # the pool that slides are drawn from
     'test_dataloader.dataset.ann_file': 'splits/val.csv',
 }
 methods = {
+    'linear probe': 'patchgastric/linear',  # the others are compared with it
     'zero-shot CLIP': 'patchgastric/zero_shot',
-    'linear probe': 'patchgastric/linear',
     'fine-tuning': 'patchgastric/finetune',
     'CoOp': 'patchgastric/coop',
     'CLIP-Adapter': 'patchgastric/clip_adapter',

@@ -1,5 +1,5 @@
-# A study of drawn tissue that ends in two minutes on two CPU cores: `make quickstart` draws the tissue,
-# `cite fewshot studies/quickstart` does the rest. It shows what a study gives, and tells nothing of real tissue.
+# A study of drawn tissue, two minutes on two CPU cores: `make quickstart` draws the tissue, `cite fewshot
+# studies/quickstart` does the rest. It shows what a study gives, and tells nothing of real tissue.
 base = 'quickstart/cite'
 options = {
     'train_cfg.max_iters': 40,

@@ -5,7 +5,9 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from cite.baselines import colour
 from cite.baselines.cache import cached_baseline
 from cite.baselines.run import run_baseline
 from cite.errors import DataError
@@ -19,8 +21,7 @@ def tables(squares):
 @pytest.fixture
 def decoded(monkeypatch):
     """Files that were decoded since it was last emptied."""
-    from cite.baselines import colour
-
+    colour._histogram.cache_clear()  # of the process, by earlier tests
     found = []
     load = colour.load_rgb
     monkeypatch.setattr(colour, 'load_rgb', lambda path: found.append(path) or load(path))
@@ -83,9 +84,20 @@ def test_other_patches_are_another_question(what, tables, own_cache):
 def test_another_version_of_the_method_is_another_question(tables, decoded, monkeypatch):
     cached_baseline('colour', *tables)
     decoded.clear()
+    colour._histogram.cache_clear()  # of this process
     monkeypatch.setattr('cite.baselines.colour.CACHE_VERSION', 99)
     cached_baseline('colour', *tables)
     assert len(decoded) == 18
+
+
+def test_a_process_decodes_a_file_once_unless_it_changes(tables, decoded):
+    train, _ = tables
+    first = colour.histograms(train, progress=False)
+    decoded.clear()
+    assert (colour.histograms(train, progress=False) == first).all() and not decoded
+    Image.new('RGB', (9, 9), 'black').save(train.path(0))
+    assert (colour.histograms(train, progress=False)[0] != first[0]).any()
+    assert decoded == [train.path(0)]
 
 
 def test_what_is_quick_is_not_stored(tables, own_cache):

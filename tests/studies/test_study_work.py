@@ -87,8 +87,9 @@ def test_another_setting_is_another_run(begun):
     assert changed.runs() == study.runs()
 
 
-def test_the_baseline_is_a_run_like_others(begun):
-    study, folder = begun()
+def test_the_baseline_is_a_run_like_others(begun, small_data, monkeypatch):
+    monkeypatch.chdir(small_data.parent)  # relative paths, as most configs have them
+    study, folder = begun(options={'data_root': small_data.name})
     key = run_of(study, 'colour histogram', '2', 1)
     assert execute(str(folder), str(key)) == 'done'
     found = read_result(folder, key)
@@ -96,6 +97,9 @@ def test_the_baseline_is_a_run_like_others(begun):
         found.predictions.predicted == found.predictions.labels
     ).mean() > 0.9  # red, green, blue
     assert found.record.about['baseline'] == 'colour'
+    model = run_of(study, 'linear probe', '1')
+    execute(str(folder), str(model))
+    assert sorted(read_result(folder, model).predictions.files) == sorted(found.predictions.files)
 
 
 def test_a_failed_run_is_recorded_and_tried_again(begun):

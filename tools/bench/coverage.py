@@ -134,7 +134,7 @@ def draw_tables(
 
 def true_accuracy(quality: float, sd: float, settings: Settings) -> float:
     """Balanced accuracy over a population in which every slide meets a training of its own."""
-    rng = np.random.default_rng([settings.seed, 11])
+    rng = seeded(settings, 4)
     n = settings.population // CLASSES
     labels, logits = draw_logits(rng, n, quality, Trainings.draw(rng, 1, 1, 0.0), settings)
     effects = Trainings.draw(rng, 1, len(labels), sd).effects[0]
@@ -147,7 +147,7 @@ def true_auroc(quality: float, sd: float, settings: Settings) -> float:
     """Mean one-vs-rest AUROC over trainings; it has no bias at any number of slides."""
     from scipy.stats import rankdata
 
-    rng = np.random.default_rng([settings.seed, 12])
+    rng = seeded(settings, 5)
     n, values = 100, []
     for _ in range(max(1, settings.population // (CLASSES * n))):
         (table,) = draw_tables(rng, n, quality, Trainings.draw(rng, 1, 1, sd), settings)
@@ -160,16 +160,23 @@ def true_auroc(quality: float, sd: float, settings: Settings) -> float:
 @cache
 def accuracy_of_one(quality: float, sd: float, number: int, settings: Settings) -> float:
     """Balanced accuracy over a population of the training of a study of one run."""
-    trainings = trainings_of(sd, number, 1, settings)
-    rng = np.random.default_rng([settings.seed, 13])
+    trainings = trainings_of(quality, sd, number, 1, settings)
+    rng = seeded(settings, 6)
     n = settings.population // (10 * CLASSES)
     labels, logits = draw_logits(rng, n, quality, trainings, settings)
     return float((logits.argmax(axis=-1) == labels).mean())
 
 
-def trainings_of(sd: float, number: int, runs: int, settings: Settings) -> Trainings:
-    """Those of a study, by its number."""
-    return Trainings.draw(np.random.default_rng([settings.seed, number]), 1, runs, sd)
+def trainings_of(
+    quality: float, sd: float, number: int, runs: int, settings: Settings
+) -> Trainings:
+    """Those of a study, by its number: of cells that are averaged no two share a draw."""
+    return Trainings.draw(seeded(settings, 1, number, runs, quality, sd), 1, runs, sd)
+
+
+def seeded(settings: Settings, *key: float) -> np.random.Generator:
+    """A generator of its own for each key of numbers with up to two decimals."""
+    return np.random.default_rng([settings.seed, *(round(100 * k) for k in key)])
 
 
 def measure_interval(
@@ -179,8 +186,8 @@ def measure_interval(
     held, over_trainings, plain, width = 0, 0, 0, 0.0
     tail = (1 - settings.confidence) / 2
     for number in range(settings.replications):
-        trainings = trainings_of(sd, number, runs, settings)
-        rng = np.random.default_rng([settings.seed, number, n, runs])
+        trainings = trainings_of(quality, sd, number, runs, settings)
+        rng = seeded(settings, 2, number, n, runs, quality, sd)
         (table,) = draw_tables(rng, n, quality, trainings, settings)
         at = truth if runs > 1 else accuracy_of_one(quality, sd, number, settings)
         drawn = replicates(table, metric, settings.samples, 0)
@@ -202,8 +209,8 @@ def measure_interval(
         'truth': round(truth, 4),
         'coverage': held / total,
         'over_trainings': over_trainings / total,
-        'error': float(np.sqrt(held / total * (1 - held / total) / total)),
-        'width': width / total,
+        'error': round(float(np.sqrt(held / total * (1 - held / total) / total)), 4),
+        'width': round(width / total, 4),
         'slides_only_percentile': plain / total,
     }
 
@@ -214,7 +221,7 @@ def measure_tests(
     """Rejections at 5 % between two methods of equal quality (or `gap` apart)."""
     by_bootstrap, by_rank = 0, 0
     for number in range(settings.test_replications):
-        rng = np.random.default_rng([settings.seed, 21, number, n, runs])
+        rng = seeded(settings, 3, number, n, runs, quality, sd)
         trainings = Trainings.draw(rng, 2, runs, sd)
         trainings.effects[0, :, -1] += gap
         a, b = draw_tables(rng, n, quality, trainings, settings)
@@ -231,7 +238,7 @@ def measure_tests(
         'quality': quality,
         'bootstrap': by_bootstrap / total,
         'wilcoxon': by_rank / total,
-        'error': float(np.sqrt(0.05 * 0.95 / total)),
+        'error': round(float(np.sqrt(0.05 * 0.95 / total)), 4),
     }
 
 
@@ -250,11 +257,9 @@ def measure(settings: Settings) -> dict[str, Any]:
         for metric, truth_of in (('balanced_accuracy', true_accuracy), ('auroc', true_auroc))
         for quality, sd in itertools.product(settings.qualities, settings.between_runs)
     }
+    s = settings
     tests = itertools.product(
-        settings.test_n_per_class,
-        settings.test_runs,
-        settings.test_qualities,
-        settings.test_between_runs,
+        s.test_n_per_class, s.test_runs, s.test_qualities, s.test_between_runs
     )
     return {
         'program': 'tools/bench/coverage.py',

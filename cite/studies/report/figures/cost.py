@@ -81,15 +81,17 @@ def draw(facts: Facts) -> Figure | None:
 
 
 def _whole_numbers(ax: Axes) -> None:
-    """20, 500, 3k, 10M: on a short axis also between the powers of ten."""
-    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+    """0.02, 500, 3k, 10M: on a short axis also between the powers of ten."""
+    from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 
     low, high = ax.get_xlim()
     if high < 4 * low:  # one value, or values that hardly differ
         ax.set_xlim(low := low / 2, high := high * 2)
     short = high / low < 100
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if short else (1,)))
-    ax.xaxis.set_major_formatter(EngFormatter(sep=''))
+    large = EngFormatter(sep='')
+    # not 10m, which reads as ten minutes
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f'{v:g}' if v < 1 else large(v)))
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 NAME, TITLE = 'shots', 'Accuracy against labelled slides'
 PANELS = ('balanced_accuracy', 'auroc')
-BANDS_UP_TO = 5  # methods; more bands hide each other, bars beside each other do not
+BANDS_UP_TO = 5  # methods; more bands hide each other, the bars beside each other do not
 
 
 def caption(facts: Facts) -> str:
@@ -85,8 +85,8 @@ def _line(
         return
     shift = 0.0
     style: dict[str, Any] = {**look.line, 'marker': look.marker, 'markersize': 5, 'linewidth': 1.6}
-    if number is not None and models > BANDS_UP_TO:
-        shift = number * min(0.05, 0.35 / models)
+    if number is not None:
+        shift = number * min(0.06, 0.35 / models)
     x = np.array([place for place, _ in points]) + shift
     mean = np.array([cell.mean for _, cell in points])
     ax.plot(x, mean, **style)
@@ -94,7 +94,6 @@ def _line(
         return
     low = np.array([np.nan if cell.low is None else cell.low for _, cell in points])
     high = np.array([np.nan if cell.high is None else cell.high for _, cell in points])
-    if models > BANDS_UP_TO or len(points) == 1:
-        ax.vlines(x, low, high, color=look.color, linewidth=1.0)
-    else:
-        ax.fill_between(x, low, high, color=look.color, alpha=0.14, linewidth=0)
+    ax.vlines(x, low, high, color=look.color, linewidth=1.0)
+    if models <= BANDS_UP_TO and len(points) > 1:
+        ax.fill_between(x, low, high, color=look.color, alpha=0.07, linewidth=0)

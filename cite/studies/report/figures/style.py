@@ -102,14 +102,15 @@ def plain(ax: Axes, x: str, y: str, title: str = '') -> None:
     ax.spines[['top', 'right']].set_visible(False)
 
 
-def legend_below(figure: Figure, ax: Axes, columns: int = 4) -> None:
+def legend_below(figure: Figure, ax: Axes, columns: int = 5) -> None:
     """Of one axes, under the figure, which grows by it: there it hides no data."""
     handles, labels = ax.get_legend_handles_labels()
     if not handles:
         return
-    across = min(columns, len(handles))
+    lines = -(-len(handles) // columns)
+    across = -(-len(handles) // lines)  # no line of one behind a full one
     width, height = figure.get_size_inches()
-    figure.set_size_inches(width, height + LEGEND_LINE * -(-len(handles) // across))
+    figure.set_size_inches(width, height + LEGEND_LINE * lines)
     found = figure.legend(
         handles,
         labels,
