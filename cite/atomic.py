@@ -22,6 +22,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
         yield temporary
+        if temporary.is_file():
+            with temporary.open('rb') as file:
+                os.fsync(file.fileno())  # on the disk before the name points to it
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -29,10 +32,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 def write_bytes(path: str | Path, content: bytes) -> None:
     """Writes bytes, and has them on the disk before the name points to them."""
-    with replacing(path) as temporary, temporary.open('wb') as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -84,14 +84,24 @@ def run(args: argparse.Namespace) -> int:
             return 0
         return _report(folder)
 
-    from cite.studies.run import run_study, start_study
+    from cite.studies.executors import get_executor
+    from cite.studies.run import begin, run_study, start_study
 
     study, folder = _study(args), _folder(args)
+    place = get_executor(
+        args.executor, **executor_options(args)
+    )  # mistakes are told before the work
     started = start_study(study, folder, images=not args.no_image_check, probe=not args.no_probe)
     print(started.text)
-    if args.plan or not started.plan.pending:
-        return 0 if args.plan else _report(folder)
-    failed = run_study(started, args.executor, executor_options(args))
+    if args.plan:
+        return 0
+    if not started.plan.pending:
+        begin(started)
+        return _report(folder)
+    failed = run_study(started, place)
+    if not getattr(place, 'wait', True):
+        print(f'submitted; `cite fewshot {folder} --status` follows it, --report draws the report')
+        return 0
     return _report(folder) or int(failed > 0)
 
 

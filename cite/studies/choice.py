@@ -6,10 +6,12 @@ import json
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cite.atomic import write_json
 from cite.data.table import PatchTable
@@ -17,7 +19,7 @@ from cite.errors import TrainingError
 from cite.evaluation.metrics import classification_metrics
 from cite.evaluation.predictions import Predictions
 from cite.experiments.choosing import Candidate, Choice, Fold, choose
-from cite.studies.description import Choosing
+from cite.studies.description import Study
 from cite.studies.draws import write_manifest
 from cite.studies.leakage import refuse_choice_on_evaluation
 from cite.studies.record import PREDICTIONS
@@ -29,11 +31,13 @@ if TYPE_CHECKING:
 MakeConfig = Callable[[Candidate, Path], 'Config']
 """Setting and run folder → the config of a training with it."""
 SCORES = 'scores.json'
+BY_PATIENT = 'leave-one-patient-out'
+LEAST = 1e-6  # a probability of the truth below that counts as this
 
 
 def choose_setting(
     candidates: list[Candidate],
-    choosing: Choosing,
+    study: Study,
     training: PatchTable,
     evaluation: PatchTable,
     make: MakeConfig,
@@ -59,16 +63,34 @@ def choose_setting(
     def score(candidate: Candidate, fold: Fold) -> float:
         name = _name(candidates.index(candidate), fold)
         if name not in known:
-            known[name] = _try(candidate, fold, training, evaluation, make, folder / name)
+            known[name] = _try(candidate, fold, study, training, evaluation, make, folder / name)
             # a loss that is no number is the worst of scores, and JSON has no NaN
             write_json(folder / SCORES, known)
         value = known[name]
         return math.nan if value is None else value
 
-    choice = choose(candidates, training.labels, training.slides, score, None, choosing.folds, seed)
+    units = units_of(training)
+    choice = choose(candidates, training.labels, units, score, None, study.choosing.folds, seed)
+    choice = replace(choice, labelled_slides=len(np.unique(training.slides)))
+    if choice.scores and units is training.patients:
+        choice = replace(choice, how=BY_PATIENT)
     if not choice.scores:
         return choice, None
     return choice, _held_out(folder, candidates.index(choice.candidate), known)
+
+
+def units_of(training: PatchTable) -> NDArray[np.str_]:
+    """What is held out whole, by patch: patients, where each class has two or more with slides of it alone.
+
+    Else slides: a patient of two classes cannot be held out of one of them, and the only one of a class
+    would leave nothing of it to train on.
+    """
+    patients = training.patients
+    if patients is None:
+        return training.slides
+    of_class = [set(patients[training.labels == label]) for label in np.unique(training.labels)]
+    alone = sum(map(len, of_class)) == len(set(patients))
+    return patients if alone and min(map(len, of_class)) > 1 else training.slides
 
 
 def clear(folder: Path) -> None:
@@ -83,6 +105,7 @@ def _name(candidate: int, fold: Fold) -> str:
 def _try(
     candidate: Candidate,
     fold: Fold,
+    study: Study,
     training: PatchTable,
     evaluation: PatchTable,
     make: MakeConfig,
@@ -100,12 +123,15 @@ def _try(
         predictions = train_and_test(cfg).predictions
     except TrainingError:
         return None
-    slides = predictions.by_slide()
+    slides = predictions.by_slide(study.aggregation, study.top_k)
     found = classification_metrics(slides.labels, slides.probabilities, slides.classes)
-    value = float(found['balanced_accuracy'])
-    # many settings are right on the few slides held out: the likelihood of the truth decides between them
+    # Many settings are right on the few slides held out: the likelihood of the truth decides between them,
+    # scaled to be worth less than one slide of all those that are held out in turn.
     truth = slides.probabilities[np.arange(len(slides)), slides.labels].astype(np.float64)
-    return value + 1e-3 * float(np.log(np.clip(truth, 1e-6, 1)).mean())
+    likelihood = np.log(np.clip(truth, LEAST, 1)).mean() / -np.log(LEAST)  # -1 to 0
+    most = max(count.slides for count in training.counts().values())
+    share = 1 / (2 * len(training.classes) * most)
+    return float(found['balanced_accuracy']) + float(likelihood) * share
 
 
 def _read_scores(folder: Path) -> dict[str, float | None]:

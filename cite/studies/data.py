@@ -87,6 +87,7 @@ def _tables(question: str) -> tuple[PatchTable | None, PatchTable]:
     return absolute, replace(evaluation, root=evaluation.root.absolute())
 
 
+@lru_cache(maxsize=8)  # of the same table: every run of a study asks
 def digest(table: PatchTable) -> str:
     """SHA-256 of what a table says: file names as they are listed, labels, slides, patients, classes."""
     patients = [] if table.patients is None else table.patients.tolist()

@@ -162,7 +162,7 @@ class Study:
         """
         path = Path(folder) / STUDY
         try:
-            found = json.loads(path.read_text(encoding='utf-8'))
+            found = dict(json.loads(path.read_text(encoding='utf-8')))
             found.pop('digest', None)
             methods = tuple(Method(**method) for method in found.pop('methods'))
             choosing = Choosing(**found.pop('choosing'))

@@ -55,7 +55,11 @@ def grid_methods(
         factors = {name: taken[name][0] for name in FACTORS if name in taken}
         varying = [level for name, level in factors.items() if len(levels[name]) > 1]
         title = ' + '.join(varying) or Path(base).stem
-        methods.setdefault(title, Method(title, base, options, factors=factors))
+        method = Method(title, base, options, factors=factors)
+        if methods.setdefault(title, method).options != options:
+            raise ConfigError(
+                f'grid: two levels are both called {title!r}; give them names: dict(name=…, options={{…}})'
+            )
     return list(methods.values())
 
 
@@ -78,6 +82,8 @@ def _level(factor: str, value: Any) -> Level:
     if factor == 'tuning':
         if value in (None, 'none', 'NoTuning'):
             return 'no tuning', {'model.backbone.tuning': None}
+        if not isinstance(value, str | Mapping):
+            raise ConfigError(f'grid.tuning: expected names, dicts or None, found {value!r}')
         named = {'type': value} if isinstance(value, str) else dict(value)
         return _title(named), {'model.backbone.tuning': _without_name(named)}
     return _head(value)
@@ -90,6 +96,8 @@ def _model_name(value: Any) -> str:
 
 
 def _head(value: Any) -> Level:
+    if not isinstance(value, str | Mapping):
+        raise ConfigError(f'grid.head: expected names or dicts, found {value!r}')
     given = {'fragment': value} if isinstance(value, str) else dict(value)
     if 'fragment' in given:
         path = configs_dir() / '_base_' / 'models' / f'{given["fragment"]}.py'
@@ -106,6 +114,8 @@ def _head(value: Any) -> Level:
 def _title(value: Mapping[str, Any]) -> str:
     if 'name' in value:
         return str(value['name'])
+    if not isinstance(value.get('type'), str):
+        raise ConfigError(f'grid: a level needs a `type` (or `options`), found {dict(value)!r}')
     rest = ', '.join(f'{key}={part}' for key, part in value.items() if key != 'type')
     return f'{value["type"]}({rest})' if rest else str(value['type'])
 

@@ -31,7 +31,8 @@ def config_with(config: str, options: Mapping[str, Any], folder: Path, seed: int
 
     cfg = deepcopy(_read(config))  # the same file for many runs: executed once
     refuse_misspelt(options, cfg)
-    for key, value in options.items():
+    # what holds others comes before them, in whatever order they were given
+    for key, value in sorted(options.items(), key=lambda option: option[0].count('.')):
         part, dot, _ = key.partition('.')
         if dot and part in cfg and cfg[part] is None:
             continue  # options of training are for the methods of a study that train

@@ -12,19 +12,18 @@ from pathlib import Path
 import numpy as np
 
 from cite.atomic import write_json
-from cite.errors import CiteError, DataError
+from cite.errors import DataError
 from cite.evaluation.predictions import Predictions
+from cite.paths import cache_dir
 from cite.studies.data import Data
 from cite.studies.description import Method, Study
-from cite.studies.draws import draw_slides
+from cite.studies.draws import Draw, draw_slides
 from cite.studies.options import config_with
 from cite.studies.probe import Pace, measure
 from cite.studies.record import DONE, read_record
 from cite.studies.run_key import RunKey, shots_order
 from cite.studies.settings import settings_of
-from cite.studies.work import groups_of, run_digest
-
-PROBE = 'probe.json'
+from cite.studies.work import groups_of, has_predictions, in_one_line, run_digest
 
 
 @dataclass(frozen=True)
@@ -55,11 +54,13 @@ class Plan:
 
     Attributes:
         pending: Runs to do, in the order of the study.
+        digests: All runs → what decides them.
         disk_mb: What they will leave behind; None where it was not measured.
     """
 
     methods: list[MethodPlan]
     pending: list[RunKey]
+    digests: Mapping[RunKey, str]
     disk_mb: float | None
 
     @property
@@ -72,7 +73,7 @@ class Plan:
 def make_plan(study: Study, data: Data, folder: Path, probe: bool = True) -> Plan:
     """Looks at what is done, and measures how long a training of each method takes.
 
-    A pace that was measured before is taken from `probe.json`.
+    A pace that was measured before is taken from the cache.
 
     Args:
         probe: Measure; else only count.
@@ -80,12 +81,10 @@ def make_plan(study: Study, data: Data, folder: Path, probe: bool = True) -> Pla
     Raises:
         DataError: A class with too few slides for a k; less free disk than the runs will take.
     """
-    digests = _Digests(study, data)
-    pending = [key for key in study.runs() if not digests.done(folder, key)]
+    digests = _digests(study, data)
+    pending = [key for key, digest in digests.items() if not _is_done(folder, key, digest)]
     waiting = {m.name: [key for key in pending if key.method == m.name] for m in study.methods}
-    paces = (
-        _paces(study, data, folder, [m for m in study.methods if waiting[m.name]]) if probe else {}
-    )
+    paces = _paces(study, data, [m for m in study.methods if waiting[m.name]]) if probe else {}
     parts, disk = [], 0.0
     row_mb = _predictions_mb(data) if probe else 0.0
     for method in study.methods:
@@ -107,22 +106,27 @@ def make_plan(study: Study, data: Data, folder: Path, probe: bool = True) -> Pla
         )
     if probe:
         _refuse_full_disk(folder, disk)
-    return Plan(parts, pending, disk if probe else None)
+    return Plan(parts, pending, digests, disk if probe else None)
 
 
-class _Digests:
-    """Whether runs are done as the study describes them now."""
+def _digests(study: Study, data: Data) -> dict[RunKey, str]:
+    """Of all runs; a k for which a class has too few slides is told by this."""
+    draws: dict[tuple[str, int], Draw] = {}
+    found = {}
+    for key in study.runs():
+        which = key.shots, key.split_seed
+        if which not in draws:
+            draws[which] = draw_slides(data.pool, *which)
+        found[key] = run_digest(study, study.method(key.method), key, draws[which], data)
+    return found
 
-    def __init__(self, study: Study, data: Data) -> None:
-        self.study, self.data = study, data
 
-    def done(self, folder: Path, key: RunKey) -> bool:
-        draw = draw_slides(self.data.pool, key.shots, key.split_seed)
-        record = read_record(folder, key)
-        if record is None or record.state != DONE:
-            return False
-        method = self.study.method(key.method)
-        return record.digest == run_digest(self.study, method, key, draw, self.data)
+def _is_done(folder: Path, key: RunKey, digest: str) -> bool:
+    """Whether a run is done as the study describes it now, and has its predictions."""
+    record = read_record(folder, key)
+    if record is None or record.state != DONE or record.digest != digest:
+        return False
+    return has_predictions(key.folder(folder))
 
 
 def _settings(study: Study, method: Method) -> tuple[int, str]:
@@ -132,24 +136,22 @@ def _settings(study: Study, method: Method) -> tuple[int, str]:
     cfg = config_with(method.config, method.options, Path(), 0)
     try:
         return len(settings_of(method, cfg, groups_of(method), study.choosing.budget)), ''
-    except CiteError as error:  # its runs will fail by this, and the others go on
-        return 1, ' '.join(str(error).split())
+    except Exception as error:  # its runs will fail by this, and the others go on
+        return 1, in_one_line(error)
 
 
 def _trainings(study: Study, data: Data, shots: str, settings: int) -> int:
-    slides = min(len(data.pool.slides_of(name)) for name in data.pool.classes)
-    k = slides if shots == 'all' else int(shots)
-    if k < 2 or settings < 2:
+    slides = [len(data.pool.slides_of(name)) for name in data.pool.classes]
+    fewest, most = (min(slides), max(slides)) if shots == 'all' else (int(shots), int(shots))
+    if fewest < 2 or settings < 2:
         return 1
-    return 1 + settings * min(k, study.choosing.folds or k)
+    return 1 + settings * min(most, study.choosing.folds or most)
 
 
-def _paces(
-    study: Study, data: Data, folder: Path, methods: Sequence[Method]
-) -> Mapping[str, Pace | str]:
+def _paces(study: Study, data: Data, methods: Sequence[Method]) -> Mapping[str, Pace | str]:
     from tqdm import tqdm
 
-    known = _read_probe(folder)
+    known = _read_probe()
     shots = min(study.shots, key=shots_order)
     found: dict[str, Pace | str] = {}
     models = [method for method in methods if method.baseline is None]
@@ -158,18 +160,23 @@ def _paces(
         name = run_digest(study, method, RunKey(method.name, shots, 0, 0), draw, data)
         if name not in known:
             try:
-                known[name] = measure(method, data, shots, folder / 'probe').values()
-            except CiteError as error:  # likewise
-                found[method.name] = ' '.join(str(error).split())
+                known[name] = measure(method, data, shots).values()
+            except Exception as error:  # likewise
+                found[method.name] = in_one_line(error)
                 continue
-            write_json(folder / PROBE, known)
+            write_json(_probes(), known)
         found[method.name] = Pace(**known[name])  # type: ignore[arg-type]
     return found
 
 
-def _read_probe(folder: Path) -> dict[str, dict[str, float]]:
+def _probes() -> Path:
+    """Paces are of this machine, not of the study."""
+    return cache_dir() / 'probes.json'
+
+
+def _read_probe() -> dict[str, dict[str, float]]:
     try:
-        known: dict[str, dict[str, float]] = json.loads((folder / PROBE).read_text('utf-8'))
+        known: dict[str, dict[str, float]] = json.loads(_probes().read_text('utf-8'))
     except (FileNotFoundError, ValueError):
         return {}
     return known
@@ -190,7 +197,8 @@ def _predictions_mb(data: Data) -> float:
 
 
 def _refuse_full_disk(folder: Path, needed: float) -> None:
-    free = shutil.disk_usage(folder).free / 1024**2
+    there = next(place for place in (folder, *folder.parents) if place.is_dir())
+    free = shutil.disk_usage(there).free / 1024**2
     if needed > free:
         raise DataError(
             f'{folder}: the runs will take about {needed:,.0f} MB, and {free:,.0f} MB are free; make room '

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -47,8 +48,9 @@ class Pace:
         return asdict(self)
 
 
-def measure(method: Method, data: Data, shots: str, folder: Path) -> Pace:
+def measure(method: Method, data: Data, shots: str) -> Pace:
     """Trains a method twice for a moment, by its preset, in a folder that is removed afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix='cite-probe-'))
     rows = np.linspace(0, len(data.evaluation) - 1, min(TESTED, len(data.evaluation))).astype(int)
     evaluation = data.evaluation.subset(np.unique(rows))
     draw = draw_slides(data.pool, shots, 0)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cite.baselines import TITLES
 from cite.errors import ConfigError
+from cite.experiments.choosing.candidates import BUDGET
 from cite.studies.description import Choosing, Method, Study
 from cite.studies.grid import grid_methods
+from cite.studies.values import listed, mapping, seeds, shots, whole
 
 KEYS = (
     *('name', 'base', 'options', 'texts', 'methods', 'grid', 'baselines', 'shots', 'split_seeds'),
@@ -33,8 +36,14 @@ def read_study(path: str | Path, changes: Mapping[str, Any] | None = None) -> St
 
     file = find_config(path)
     found = read_plain(file)
-    options = {**found.get('options', {}), **(changes or {}).get('options', {})}
-    return study_of({**found, **(changes or {}), 'options': options}, file.stem)
+    given = {**found, **(changes or {})}
+    for key in (
+        'options',
+        'choosing',
+    ):  # a flag changes what it names, and leaves the rest of these
+        if isinstance(found.get(key), Mapping) and isinstance(given.get(key), Mapping):
+            given[key] = {**found[key], **given[key]}
+    return study_of(given, file.stem)
 
 
 def study_of(given: Mapping[str, Any], name: str = 'study') -> Study:
@@ -52,36 +61,48 @@ def study_of(given: Mapping[str, Any], name: str = 'study') -> Study:
     if unknown:
         raise ConfigError(f'study {name}: unknown {", ".join(unknown)}; it takes {", ".join(KEYS)}')
     base = given.get('base')
-    common = dict(given.get('options') or {})
+    common = mapping(given.get('options'), 'options')
     methods = [
-        _method(title, spec, base, common) for title, spec in (given.get('methods') or {}).items()
+        _method(title, spec, base, common)
+        for title, spec in mapping(given.get('methods'), 'methods').items()
     ]
-    if given.get('grid'):
+    grid = mapping(given.get('grid'), 'grid')
+    if grid:
         if not base:
             raise ConfigError(f'study {name}: a grid needs `base`, the config that it varies')
         methods += [
-            Method(m.name, m.config, {**common, **m.options}, m.choose, None, m.factors)
-            for m in grid_methods(base, given['grid'], *_texts_of(base, given.get('texts')))
+            replace(method, options={**_for_head(common, method), **method.options})
+            for method in grid_methods(base, grid, *_texts_of(base, given.get('texts')))
         ]
     if base and not methods:
         methods = [Method(Path(str(base)).stem, str(base), common)]
     methods += [
         Method(TITLES.get(kind, kind).partition(' + ')[0], baseline=kind)
-        for kind in _baselines(given)
+        for kind in _baselines(given.get('baselines', ['colour']))
     ]
-    choosing = given.get('choosing') or {}
-    if not isinstance(choosing, Mapping) or set(choosing) - {'budget', 'folds'}:
-        raise ConfigError(f'study {name}: choosing takes budget and folds, found {choosing!r}')
+    choosing = mapping(given.get('choosing'), 'choosing')
+    unknown = sorted(set(choosing) - {'budget', 'folds'})
+    if unknown:
+        raise ConfigError(f'study {name}: choosing takes budget and folds, found {unknown}')
+    folds = choosing.get('folds')
+    wanted = given.get('shots', 'all')
     study = Study(
-        name=str(given.get('name', name)),
+        name=str(given.get('name') or name),
         methods=tuple(methods),
-        shots=tuple(dict.fromkeys(_shots(value) for value in _listed(given.get('shots', 'all')))),
-        split_seeds=_seeds(given.get('split_seeds', 5), 'split_seeds'),
-        seeds=_seeds(given.get('seeds', 1), 'seeds'),
-        choosing=Choosing(**choosing),
+        shots=tuple(
+            dict.fromkeys(
+                map(shots, wanted if isinstance(wanted, list | tuple | range) else [wanted])
+            )
+        ),
+        split_seeds=seeds(given.get('split_seeds', 5), 'split_seeds'),
+        seeds=seeds(given.get('seeds', 1), 'seeds'),
+        choosing=Choosing(
+            whole(choosing.get('budget', BUDGET), 'choosing.budget', 1),
+            None if folds is None else whole(folds, 'choosing.folds', 2),
+        ),
         aggregation=str(given.get('aggregation', 'mean')),
-        top_k=int(given.get('top_k', 10)),
-        stain_groups=int(given.get('stain_groups', 3)),
+        top_k=whole(given.get('top_k', 10), 'top_k', 1),
+        stain_groups=whole(given.get('stain_groups', 3), 'stain_groups'),
         tracking=given.get('tracking'),
     )
     study.check()
@@ -89,17 +110,32 @@ def study_of(given: Mapping[str, Any], name: str = 'study') -> Study:
 
 
 def _method(title: str, spec: Any, base: str | None, common: Mapping[str, Any]) -> Method:
-    spec = {'config': spec} if isinstance(spec, str) else dict(spec or {})
-    unknown = sorted(set(spec) - set(METHOD_KEYS))
+    given = {'config': spec} if isinstance(spec, str) else mapping(spec, f'method {title!r}')
+    unknown = sorted(set(given) - set(METHOD_KEYS))
     if unknown:
         raise ConfigError(
             f'method {title!r}: unknown {", ".join(unknown)}; it takes {", ".join(METHOD_KEYS)}'
         )
-    config = spec.get('config', base)
+    config = given.get('config', base)
     if not config:
         raise ConfigError(f'method {title!r}: give it a config, or the study a `base`')
-    options = {**common, **dict(spec.get('options') or {})}
-    return Method(str(title), str(config), options, dict(spec.get('choose') or {}))
+    own = mapping(given.get('options'), f'method {title!r}, options')
+    choose = mapping(given.get('choose'), f'method {title!r}, choose')
+    choose = {
+        key: listed(value, f'method {title!r}, choose {key}') for key, value in choose.items()
+    }
+    return Method(title, str(config), {**common, **own}, choose)
+
+
+def _for_head(common: Mapping[str, Any], method: Method) -> dict[str, Any]:
+    """Options of the study that a method of a grid can take: without those of a text encoder it has not."""
+    head = method.options.get('model.head')
+    without = head is not None and 'text_encoder' not in head
+    return {
+        key: value
+        for key, value in common.items()
+        if not (without and key.startswith('model.head.text_encoder'))
+    }
 
 
 def _texts_of(base: str, texts: Any) -> tuple[Any, dict[str, Any] | None]:
@@ -112,30 +148,7 @@ def _texts_of(base: str, texts: Any) -> tuple[Any, dict[str, Any] | None]:
     return found, None if encoder is None else dict(encoder)
 
 
-def _baselines(given: Mapping[str, Any]) -> Sequence[str]:
-    kinds = given.get('baselines', ['colour'])
-    return [kinds] if isinstance(kinds, str) else list(kinds or ())
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple | range) else [value]
-
-
-def _shots(value: Any) -> str:
-    text = str(value)
-    if text != 'all' and (not text.isdecimal() or int(text) < 1):
-        raise ConfigError(f"shots must be whole numbers from 1, or 'all'; found {value!r}")
-    return text if text == 'all' else str(int(text))
-
-
-def _seeds(value: Any, what: str) -> tuple[int, ...]:
-    numbers = range(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    try:
-        seeds = tuple(int(number) for number in numbers)
-    except (TypeError, ValueError):
-        seeds = ()
-    if not seeds or min(seeds) < 0:
-        raise ConfigError(
-            f'{what}: expected how many, or a list of whole numbers from 0; found {value!r}'
-        )
-    return seeds
+def _baselines(value: Any) -> list[str]:
+    if not value:
+        return []
+    return [value] if isinstance(value, str) else [str(each) for each in listed(value, 'baselines')]

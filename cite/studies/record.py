@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from cite.evaluation.predictions import Predictions
 from cite.studies.run_key import RunKey
 
 RECORD = 'run.json'
+DIGESTS = 'digests.json'
 PREDICTIONS = 'predictions.parquet'
 HELD_OUT = 'held_out.parquet'
 DONE, FAILED, RUNNING, WAITING = 'done', 'failed', 'running', 'waiting'
@@ -58,8 +61,21 @@ class RunRecord:
         write_json(self.key.folder(study) / RECORD, asdict(self))
 
 
+def write_digests(study: Path, digests: Mapping[RunKey, str]) -> None:
+    """What decides each run of a study as it is described now, beside `study.json`."""
+    write_json(study / DIGESTS, {str(key): digest for key, digest in digests.items()})
+
+
 def read_record(study: Path, key: RunKey) -> RunRecord | None:
-    """The record of a run; None where it was never begun, or left a file that was cut off."""
+    """The record of a run.
+
+    Returns:
+        None where it was never begun, left a file that was cut off, or is done by a description that the
+        study no longer has.
+
+    Raises:
+        DataError: It is about another run.
+    """
     path = key.folder(study) / RECORD
     try:
         found = json.loads(path.read_text(encoding='utf-8'))
@@ -72,7 +88,25 @@ def read_record(study: Path, key: RunKey) -> RunRecord | None:
         raise DataError(
             f'{path} is about {record.key}, not {key}: two methods share a folder; rename one'
         )
-    return record
+    wanted = _digests(study).get(str(key), record.digest)
+    return None if record.state == DONE and record.digest != wanted else record
+
+
+def _digests(study: Path) -> Mapping[str, str]:
+    try:
+        changed = (study / DIGESTS).stat().st_mtime_ns
+    except OSError:
+        return {}  # a study that was not begun by `cite fewshot`
+    return _read_digests(study / DIGESTS, changed)
+
+
+@lru_cache(maxsize=4)
+def _read_digests(path: Path, _changed: int) -> Mapping[str, str]:
+    try:
+        found: dict[str, str] = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return {}
+    return found
 
 
 @dataclass(frozen=True)

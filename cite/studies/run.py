@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from cite.errors import ConfigError
+from cite.studies.claims import is_claimed
 from cite.studies.data import about, data_of
 from cite.studies.description import STUDY, Study
-from cite.studies.executors import Event, Finished, Lost, Task, get_executor
+from cite.studies.executors import Event, Executor, Finished, Lost, Task
 from cite.studies.leakage import refuse_leakage
+from cite.studies.options import config_with
 from cite.studies.plan import Plan, make_plan
 from cite.studies.plan_text import plan_text
-from cite.studies.record import FAILED, read_record
+from cite.studies.record import FAILED, read_record, write_digests
 from cite.studies.run_key import RunKey
 
 WORK = 'cite.studies.work:execute'
@@ -21,7 +22,7 @@ WORK = 'cite.studies.work:execute'
 
 @dataclass(frozen=True)
 class Started:
-    """A study whose folder is there and whose data were found to be clean.
+    """A study whose data were found to be clean, and what it will take.
 
     Attributes:
         text: The plan for people to read.
@@ -34,7 +35,7 @@ class Started:
 
 
 def start_study(study: Study, folder: Path, images: bool = True, probe: bool = True) -> Started:
-    """Checks the data of a study for leaks, writes `study.json`, and plans.
+    """Checks the data of a study for leaks, and plans. Nothing is written into its folder.
 
     Runs that are done stay so where what decides them is the same; a study can grow.
 
@@ -53,28 +54,47 @@ def start_study(study: Study, folder: Path, images: bool = True, probe: bool = T
         from cite.mm.tracking import check_tracking
 
         check_tracking(study.tracking.partition('-')[0])
+    study = with_whole_paths(study)
     data = data_of(study)
     leaks = refuse_leakage(data.pool, data.evaluation, images=images)
     study = replace(study, data={**about(data), 'leakage': leaks.lines()})
-    folder.mkdir(parents=True, exist_ok=True)
-    study.write(folder)
+    _refuse_other_study(study, folder)
     plan = make_plan(study, data, folder, probe)
     return Started(study, folder, plan, plan_text(study, plan, folder))
 
 
-def run_study(started: Started, executor: str, options: dict[str, Any]) -> int:
+def begin(started: Started) -> None:
+    """Writes `study.json`, which workers, status and report go by.
+
+    Raises:
+        ConfigError: Another description of the study is being worked on.
+    """
+    folder, study = started.folder, started.study
+    if (folder / STUDY).is_file():
+        before = Study.load(folder)
+        if before != study and any(is_claimed(key.folder(folder)) for key in before.runs()):
+            raise ConfigError(
+                f'{folder} is being worked on as it was described before; stop that first, or name another '
+                'folder with --out'
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_digests(folder, started.plan.digests)
+    study.write(folder)
+
+
+def run_study(started: Started, place: Executor) -> int:
     """Does the runs that are still to be done, under a progress bar.
+
+    Args:
+        place: As `get_executor` gives it.
 
     Returns:
         How many failed; their errors are printed.
-
-    Raises:
-        ConfigError: An executor that there is not, or options that it does not take.
     """
     from tqdm import tqdm
 
+    begin(started)
     folder, pending = started.folder, started.plan.pending
-    place = get_executor(executor, **options)
     tasks = [Task(str(folder), str(key), key.method) for key in pending]
     failed: list[str] = []
     with tqdm(total=len(tasks), desc='runs', unit='run', smoothing=0.1) as bar:
@@ -96,6 +116,22 @@ def run_study(started: Started, executor: str, options: dict[str, Any]) -> int:
     return len(failed)
 
 
+def with_whole_paths(study: Study) -> Study:
+    """A study whose workers need not stand in this folder: configs and data by their whole paths."""
+    methods = []
+    for method in study.methods:
+        if method.baseline is None:
+            config = Path(method.config)
+            name = str(config.absolute()) if config.is_file() else method.config
+            root = config_with(name, method.options, Path(), 0).get('data_root')
+            options = dict(method.options)
+            if root:
+                options['data_root'] = str(Path(root).expanduser().absolute())
+            method = replace(method, config=name, options=options)
+        methods.append(method)
+    return replace(study, methods=tuple(methods))
+
+
 def errors(folder: Path, failed: list[RunKey]) -> list[str]:
     """One line for each error, with how many runs failed by it."""
     by_error: dict[str, list[str]] = {}
@@ -106,6 +142,21 @@ def errors(folder: Path, failed: list[RunKey]) -> list[str]:
         f'{len(runs)} failed ({", ".join(runs[:3])}{", …" if len(runs) > 3 else ""}): {error}'
         for error, runs in by_error.items()
     ]
+
+
+def _refuse_other_study(study: Study, folder: Path) -> None:
+    """Two studies would take turns in one folder, each hiding the runs of the other."""
+    if not (folder / STUDY).is_file():
+        return
+    before = Study.load(folder)
+    evaluated = [each.data.get('evaluation', {}).get('digest') for each in (before, study)]
+    names = [{m.name for m in each.methods if m.baseline is None} for each in (before, study)]
+    if evaluated[0] != evaluated[1] or not names[0] & names[1]:
+        what = 'of other evaluation patches' if names[0] & names[1] else 'of other methods'
+        raise ConfigError(
+            f'{folder} holds another study, {what} ({", ".join(sorted(names[0])[:4])}); name a folder '
+            'of its own with --out'
+        )
 
 
 def _refuse_other_folder(folder: Path) -> None:

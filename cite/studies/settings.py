@@ -48,12 +48,13 @@ def settings_of(
     optimizer = cfg.optim_wrapper.optimizer
     rate, decay = optimizer.lr, optimizer.get('weight_decay', 0.0)
     shared: dict[str, Any] = {}
-    if method.factors and RATE not in method.options and optimizer.type == 'AdamW':
+    own = {RATE, RATE.rpartition('.')[0]} & set(method.options)
+    if method.factors and not own and optimizer.type == 'AdamW':
         tuned = [group for group in LEARNING_RATES if group in groups and group != 'head']
         rate = min(LEARNING_RATES[group] for group in tuned or ['head'])
-        decay = WEIGHT_DECAY
+        decay = decay if DECAY in method.options else WEIGHT_DECAY
         others = [group for group in ('neck', 'head') if group in groups] if tuned else []
-        if others:
+        if others and not any(key.startswith(GROUPS) for key in method.options):
             rates = {group: {'lr': LEARNING_RATES['head']} for group in others}
             shared[GROUPS] = {'groups': rates}
     return [

@@ -23,6 +23,7 @@ from cite.studies.description import Method, Study
 from cite.studies.draws import Draw, draw_slides, write_manifest
 from cite.studies.leakage import refuse_draw
 from cite.studies.memory import PeakMemory
+from cite.studies.named_files import files_in
 from cite.studies.options import config_with
 from cite.studies.record import DONE, FAILED, HELD_OUT, PREDICTIONS, RUNNING, RunRecord, read_record
 from cite.studies.run_key import RunKey
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 SKIPPED = 'skipped'
 CHOOSING = 'choosing'
+PLACES = ('work_dir', 'launcher', 'data_root')
+"""Keys of a config that tell where things are, not what comes out."""
 ERROR = 'error.txt'
 
 
@@ -76,10 +79,15 @@ def _execute(study: Study, folder: Path, key: RunKey) -> str:
         data = data_of(study)
         draw = draw_slides(data.pool, key.shots, key.split_seed)
         record.digest = run_digest(study, method, key, draw, data)
-        if before is not None and before.digest == record.digest and before.state == DONE:
+        if before is not None and before.digest != record.digest:
+            before = None
+        state = None if before is None else before.state
+        if state == DONE and has_predictions(key.folder(folder)):
             return DONE
-        same = before is not None and before.digest == record.digest and before.state == RUNNING
-        if not same:
+        resume = state == RUNNING
+        if before is not None and resume:
+            record.seconds = dict(before.seconds)  # what it took before it was stopped counts
+        else:
             _empty(key.folder(folder))
         record.started, record.split_hash = time.time(), draw.hash
         record.write(folder)
@@ -88,17 +96,32 @@ def _execute(study: Study, folder: Path, key: RunKey) -> str:
             if method.baseline is not None:
                 _run_baseline(method.baseline, draw, data, folder, record)
             else:
-                _run_model(study, method, draw, data, folder, record, resume=same)
+                _run_model(study, method, draw, data, folder, record, resume)
         record.peak_memory_mb = memory.mb
         record.state, record.error = DONE, None
     except Exception as error:  # recorded, so that the others go on
-        record.state = FAILED
-        record.error = ' '.join((str(error) or type(error).__name__).split())[:500]
-        if type(error).__module__.partition('.')[0] != 'cite':
-            record.error = f'{type(error).__name__}: {record.error}'
+        record.state, record.error = FAILED, in_one_line(error)
         write_text(key.folder(folder) / ERROR, traceback.format_exc())
     record.write(folder)
     return record.state
+
+
+def in_one_line(error: Exception) -> str:
+    """An error for a table; with its kind where it is none of ours, whose messages say all."""
+    text = ' '.join((str(error) or type(error).__name__).split())[:500]
+    ours = type(error).__module__.partition('.')[0] == 'cite'
+    return text if ours else f'{type(error).__name__}: {text}'
+
+
+def has_predictions(folder: Path) -> bool:
+    """Whether the predictions of a run are there and whole: the end of the file is written last."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return bool(pq.read_metadata(folder / PREDICTIONS).num_rows)
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def run_digest(study: Study, method: Method, key: RunKey, draw: Draw, data: Data) -> str:
@@ -106,9 +129,11 @@ def run_digest(study: Study, method: Method, key: RunKey, draw: Draw, data: Data
     config = {}
     if method.baseline is None:
         cfg = config_with(method.config, method.options, Path(), key.seed)
-        config = {k: v for k, v in cfg.to_dict().items() if k not in ('work_dir', 'launcher')}
+        config = {k: v for k, v in cfg.to_dict().items() if k not in PLACES}
     decides = {
         'config': config,
+        'files': files_in(config.get('model')),
+        'preset by what trains': bool(method.factors),
         'baseline': method.baseline,
         'choose': method.choose,
         'choosing': [study.choosing.budget, study.choosing.folds],
@@ -154,14 +179,15 @@ def _run_model(
     def make(candidate: Candidate, work_dir: Path) -> Config:
         return run_config(method, key.seed, candidate, work_dir)
 
-    start = time.perf_counter()
+    start, before = time.perf_counter(), record.seconds.get(CHOOSING, 0.0)
     preset = config_with(method.config, method.options, own, key.seed)
     candidates = settings_of(method, preset, groups_of(method), study.choosing.budget)
     choice, held_out = choose_setting(
-        candidates, study.choosing, draw.table, data.evaluation, make, own / CHOOSING, key.seed
+        candidates, study, draw.table, data.evaluation, make, own / CHOOSING, key.seed
     )
     record.choice = {**choice.record(), 'setting': describe(choice.candidate.options)}
-    record.seconds[CHOOSING] = time.perf_counter() - start
+    record.seconds[CHOOSING] = before + time.perf_counter() - start
+    record.write(folder)
     if held_out is not None:
         from cite.evaluation.calibration import fit_temperature
 
@@ -181,7 +207,8 @@ def _run_model(
         kind, _, offline = study.tracking.partition('-')
         cfg.visualizer = tracking_options(kind, study.name, str(key), folder, bool(offline))
     trained = train_and_test(cfg, resume)
-    record.seconds |= trained.seconds
+    for what, seconds in trained.seconds.items():
+        record.seconds[what] = record.seconds.get(what, 0.0) + seconds
     record.about = trained.about
     record.trained_parameters = trained.about['trained_parameters']
     clear(own / CHOOSING)

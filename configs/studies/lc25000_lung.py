@@ -5,7 +5,7 @@ base = 'lc25000/linear'
 columns = dict(slide='tile_group', patient='stain_cluster')
 options = {
     'model.backbone.model': 'tiny-tissue',
-    'train_cfg.max_iters': 60,
+    'train_cfg.max_iters': 40,
     'train_dataloader.batch_size': 16,
     'train_dataloader.num_workers': 0,
     'train_dataloader.dataset.columns': columns,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -40,8 +39,8 @@ def test_what_is_made_from_features_trains_only_where_it_is_told_to(tiny):
 
 
 def open_logs(folder: Path) -> list[str]:
-    files = (os.readlink(path) for path in Path('/proc/self/fd').iterdir() if path.exists())
-    return [name for name in files if name.startswith(str(folder))]
+    files = [path.readlink() for path in Path('/proc/self/fd').iterdir() if path.exists()]
+    return [str(path) for path in files if path.is_relative_to(folder)]
 
 
 @pytest.mark.skipif(not Path('/proc/self/fd').is_dir(), reason='looks into /proc')

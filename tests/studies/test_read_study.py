@@ -1,3 +1,5 @@
+import datetime
+
 import pytest
 
 from cite.errors import ConfigError
@@ -37,6 +39,31 @@ def test_flags_come_over_the_file(tmp_path):
     assert study.shots == ('8',) and study.methods[0].options == {'a.b': 1, 'c.d': 3}
 
 
+def test_flags_of_choosing_leave_the_rest_of_it(tmp_path):
+    (tmp_path / 'study.py').write_text(SAME['study.py'] + 'choosing = dict(budget=2, folds=3)\n')
+    study = read_study(tmp_path / 'study.py', {'choosing': {'budget': 4}})
+    assert (study.choosing.budget, study.choosing.folds) == (4, 3)
+
+
+def test_an_empty_key_is_no_key():
+    study = study_of({'base': 'lc25000/linear', 'options': None, 'name': None}, 'mine')
+    assert study.name == 'mine' and study.methods[0].options == {}
+
+
+def test_options_of_the_text_encoder_reach_the_heads_that_have_one(tmp_path):
+    given = {
+        'base': 'quickstart/cite',
+        'grid': {'head': ['linear', 'cite']},
+        'options': {'model.head.text_encoder.model': 'scibert'},
+    }
+    linear, text, _ = study_of(given).methods
+    assert config_with(linear.config, linear.options, tmp_path, 0).model.head == {
+        'type': 'LinearHead'
+    }
+    cfg = config_with(text.config, text.options, tmp_path, 0)
+    assert cfg.model.head.text_encoder.model == 'scibert'
+
+
 def test_a_study_can_build_on_another(tmp_path):
     (tmp_path / 'first.py').write_text(SAME['study.py'])
     (tmp_path / 'second.py').write_text("_base_ = 'first.py'\nshots = ['all']\n")
@@ -57,6 +84,16 @@ def test_a_study_can_build_on_another(tmp_path):
         ({'base': 'lc25000/linear', 'split_seeds': [-1]}, 'split_seeds: expected'),
         ({'base': 'lc25000/linear', 'choosing': {'budgets': 3}}, 'takes budget and folds'),
         ({'base': 'lc25000/linear', 'baselines': ['hue']}, 'no baseline'),
+        ({'base': 'lc25000/linear', 'baselines': 5}, 'baselines: expected a list'),
+        ({'base': 'lc25000/linear', 'seeds': '5'}, 'seeds: expected'),
+        ({'base': 'lc25000/linear', 'seeds': [2**32]}, 'seeds: expected'),
+        ({'base': 'lc25000/linear', 'top_k': 2.7}, 'top_k: expected a whole number'),
+        ({'base': 'lc25000/linear', 'stain_groups': -3}, 'stain_groups: expected'),
+        ({'base': 'lc25000/linear', 'choosing': {'budget': '3'}}, 'choosing.budget: expected'),
+        ({'base': 'lc25000/linear', 'options': {'a': datetime.date(2026, 1, 1)}}, 'text of a date'),
+        ({'methods': ['a']}, 'methods: expected names and values'),
+        ({'methods': {'a': 5}}, "method 'a': expected names and values"),
+        ({'base': 'x', 'methods': {'a': {'choose': {'model.head.k': 5}}}}, 'expected a list'),
     ],
 )
 def test_mistakes_are_named(given, message):

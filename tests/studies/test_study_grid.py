@@ -63,7 +63,13 @@ def test_the_text_encoder_of_the_base_goes_into_heads():
 
 @pytest.mark.parametrize(
     ('grid', 'message'),
-    [({'backbones': ['x']}, 'grid takes'), ({'head': []}, 'no levels')],
+    [
+        ({'backbones': ['x']}, 'grid takes'),
+        ({'head': []}, 'no levels'),
+        ({'head': [None]}, 'expected names or dicts'),
+        ({'tuning': [{'r': 4}]}, 'needs a `type`'),
+        ({'backbone': ['hf-hub:a/uni', 'hf-hub:b/uni']}, 'give them names'),
+    ],
 )
 def test_grids_that_are_none(grid, message):
     with pytest.raises(ConfigError, match=message):

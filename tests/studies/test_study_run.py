@@ -4,18 +4,23 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from repo import REPO
 
 from cite.errors import ConfigError, DataError
 from cite.studies import plan as plan_module
+from cite.studies.claims import claim
 from cite.studies.data import data_of
 from cite.studies.plan import make_plan
 from cite.studies.record import DONE, read_record
-from cite.studies.run import run_study, start_study
+from cite.studies.executors import get_executor
+from cite.studies.run import begin, run_study, start_study
+from cite.studies.status import study_status
+from cite.studies.work import execute
 
-INLINE = {'inline': True}
+INLINE = get_executor('local', inline=True)
 
 
 def states(study, folder):
@@ -31,7 +36,7 @@ def test_from_description_to_results(small_study, tmp_path, capsys):
     assert 'evaluation set: 12 patches, slides: 2 well, 2 moderate, 2 poor' in started.text
     assert all(part.seconds is not None for part in started.plan.methods)
     assert started.plan.seconds > 0 and started.plan.disk_mb > 0
-    assert run_study(started, 'local', INLINE) == 0
+    assert run_study(started, INLINE) == 0
     assert states(study, tmp_path / 's') == [DONE] * 6
     again = start_study(study, tmp_path / 's')
     assert again.plan.pending == [] and '0 runs to do' in again.text
@@ -49,7 +54,7 @@ def test_the_plan_counts_trainings(small_study, tmp_path):
 
 def test_a_study_grows(small_study, tmp_path):
     small = small_study(shots=[1], split_seeds=1, methods={'CITE': {}})
-    run_study(start_study(small, tmp_path / 's', probe=False), 'local', INLINE)
+    run_study(start_study(small, tmp_path / 's', probe=False), INLINE)
     first = read_record(tmp_path / 's', small.runs()[0])
     large = small_study(shots=[1], split_seeds=2, methods={'CITE': {}})
     started = start_study(large, tmp_path / 's', probe=False)
@@ -57,7 +62,7 @@ def test_a_study_grows(small_study, tmp_path):
         'CITE/k1-s1-t0',
         'colour_histogram/k1-s1-t0',
     ]
-    run_study(started, 'local', INLINE)
+    run_study(started, INLINE)
     assert read_record(tmp_path / 's', large.runs()[0]) == first
 
 
@@ -69,7 +74,7 @@ def test_one_that_fails_leaves_the_others(small_study, tmp_path, capsys):
     study = small_study(shots=[1], methods=methods)
     started = start_study(study, tmp_path / 's')
     assert 'wrong will fail' in started.text and 'NoSuchTuning' in started.text
-    assert run_study(started, 'local', INLINE) == 2
+    assert run_study(started, INLINE) == 2
     assert states(study, tmp_path / 's') == ['failed'] * 2 + [DONE] * 4
     said = capsys.readouterr().out
     assert said.count('NoSuchTuning') == 1 and '2 failed (wrong/k1-s0-t0, wrong/k1-s1-t0)' in said
@@ -129,8 +134,66 @@ def test_a_missing_tracker_is_told_first(small_study, tmp_path):
 
 def test_curves_of_every_run_in_tensorboard(small_study, tmp_path):
     study = small_study(shots=[1], split_seeds=1, methods={'CITE': {}}, tracking='tensorboard')
-    run_study(start_study(study, tmp_path / 's', probe=False), 'local', INLINE)
+    run_study(start_study(study, tmp_path / 's', probe=False), INLINE)
     assert list((tmp_path / 's').rglob('events.out.tfevents.*'))
+
+
+def test_a_plan_writes_nothing(small_study, tmp_path):
+    start_study(small_study(), tmp_path / 's')
+    assert not (tmp_path / 's').exists()
+
+
+def test_what_was_done_by_another_description_waits(small_study, tmp_path):
+    study = small_study(shots=[1], methods={'CITE': {}})
+    run_study(start_study(study, tmp_path / 's', probe=False), INLINE)
+    slower = small_study(
+        shots=[1], methods={'CITE': {}}, options={'optim_wrapper.optimizer.lr': 1e-5}
+    )
+    begin(started := start_study(slower, tmp_path / 's', probe=False))
+    assert len(started.plan.pending) == 2  # not the baseline, which no learning rate changes
+    counts = study_status(tmp_path / 's').counts
+    assert (counts.done, counts.waiting) == (2, 2)
+    begin(start_study(study, tmp_path / 's', probe=False))  # and back
+    assert study_status(tmp_path / 's').counts.done == 4
+
+
+def test_a_study_that_runs_is_not_changed(small_study, tmp_path):
+    study = small_study(shots=[1])
+    begin(start_study(study, tmp_path / 's', probe=False))
+    other = start_study(small_study(shots=[1, 2]), tmp_path / 's', probe=False)
+    with claim(study.runs()[0].folder(tmp_path / 's')):
+        with pytest.raises(ConfigError, match='being worked on'):
+            begin(other)
+        begin(start_study(study, tmp_path / 's', probe=False))  # the same one may
+    begin(other)
+
+
+def test_another_study_in_its_folder_is_refused(small_study, small_config, tmp_path):
+    begin(start_study(small_study(shots=[1]), tmp_path / 's', probe=False))
+    other = small_study(methods={'a': {}, 'b': {}})
+    with pytest.raises(ConfigError, match=r'holds another study, of other methods \(CITE'):
+        start_study(other, tmp_path / 's', probe=False)
+
+
+def test_predictions_that_were_cut_off_are_made_again(small_study, tmp_path):
+    study = small_study(shots=[1], split_seeds=1, methods={'CITE': {}})
+    run_study(start_study(study, tmp_path / 's', probe=False), INLINE)
+    path = study.runs()[0].folder(tmp_path / 's') / 'predictions.parquet'
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    started = start_study(study, tmp_path / 's', probe=False)
+    assert started.plan.pending == study.runs()[:1]
+    run_study(started, INLINE)
+    assert path.read_bytes() == whole
+
+
+def test_workers_find_configs_and_data_from_anywhere(small_study, tmp_path, monkeypatch):
+    config = Path(small_study().methods[0].config)
+    monkeypatch.chdir(config.parent)
+    study = small_study(base=config.name, shots=[1], split_seeds=1)
+    begin(start_study(study, tmp_path / 's', probe=False))
+    monkeypatch.chdir(tmp_path)
+    assert execute(str(tmp_path / 's'), str(study.runs()[0])) == DONE
 
 
 @pytest.mark.slow
@@ -138,10 +201,10 @@ def test_killed_and_begun_again(small_study, tmp_path):
     """The second command does what is left, and the results are those of a study that was not killed."""
     study = small_study(shots=[1, 2])
     whole = tmp_path / 'whole'
-    run_study(start_study(study, whole, probe=False), 'local', INLINE)
+    run_study(start_study(study, whole, probe=False), INLINE)
 
     folder = tmp_path / 'killed'
-    start_study(study, folder, probe=False)
+    begin(start_study(study, folder, probe=False))
     command = [sys.executable, '-m', 'cite', 'fewshot', str(folder), '--no-probe', '--workers', '2']
     process = subprocess.Popen(command, cwd=REPO)
     deadline = time.monotonic() + 240

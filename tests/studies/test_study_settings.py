@@ -74,6 +74,21 @@ def test_a_grid_goes_by_what_trains(small_config, tmp_path, tuning, rate):
     assert cfg.optim_wrapper.paramwise_cfg.groups.neck.lr == 1e-2
 
 
+def test_a_grid_leaves_what_options_say(small_config, tmp_path):
+    options = {'model.backbone.tuning': {'type': 'LoRA'}, DECAY: 0.3}
+    found = settings(method(small_config, options, factors={'tuning': 'LoRA'}), tmp_path)
+    assert (found[0].lr, found[0].weight_decay) == (1e-3, 0.3)
+    whole = {**options, 'optim_wrapper.optimizer': {'type': 'AdamW', 'lr': 0.02}}
+    found = settings(method(small_config, whole, factors={'tuning': 'LoRA'}), tmp_path)
+    assert found[0].lr == 0.02
+
+
+def test_a_setting_comes_over_what_it_is_part_of(small_config, tmp_path):
+    sgd = {RATE: 1e-3, 'optim_wrapper.optimizer': {'type': 'SGD', 'lr': 0.1}}
+    cfg = config_with(str(small_config), {**sgd, RATE: 0.03}, tmp_path, 0)
+    assert cfg.optim_wrapper.optimizer == {'type': 'SGD', 'lr': 0.03}
+
+
 def test_in_words():
     assert describe({RATE: 0.003, DECAY: 0.01, GROUPS: {}}) == 'lr 0.003, weight_decay 0.01'
     assert describe({}) == 'preset'

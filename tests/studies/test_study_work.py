@@ -40,7 +40,7 @@ def test_a_run_leaves_what_a_report_needs(begun):
     assert set(record.seconds) == {'choosing', 'training', 'testing'}
     assert record.about['backbone'] == 'random-vit-tiny' and 'torch' in record.about['versions']
     # two settings on two folds, each slide held out once
-    assert record.choice['how'] == 'leave-one-slide-out' and len(record.choice['scores']) == 2
+    assert record.choice['how'] == 'leave-one-patient-out' and len(record.choice['scores']) == 2
     trained = read_csv(key.folder(folder) / 'train.csv', classes=data.pool.classes)
     assert sorted(found.held_out.files) == sorted(trained.files)
     assert record.split_hash == draw_slides(data.pool, '2', 0).hash

@@ -184,7 +184,6 @@ def measure_interval(
 ) -> dict[str, Any]:
     """Coverage of one cell. One run is held against its own truth, and against that of all trainings."""
     held, over_trainings, plain, width = 0, 0, 0, 0.0
-    tail = (1 - settings.confidence) / 2
     for number in range(settings.replications):
         trainings = trainings_of(quality, sd, number, runs, settings)
         rng = seeded(settings, 2, number, n, runs, quality, sd)
@@ -198,7 +197,8 @@ def measure_interval(
         held += found.low <= at <= found.high
         over_trainings += found.low <= truth <= found.high
         width += found.high - found.low
-        low, high = np.quantile(drawn.drawn.mean(axis=1), [tail, 1 - tail])
+        tails = (1 - settings.confidence) / 2, (1 + settings.confidence) / 2
+        low, high = np.quantile(drawn.drawn.mean(axis=1), tails)
         plain += low <= at <= high
     total = settings.replications
     return {
@@ -277,8 +277,7 @@ def main() -> None:
     parser.add_argument('--out', type=Path, default=Path('work_dirs/bench/coverage.json'))
     parser.add_argument('--quick', action='store_true', help='a few studies, to see that it runs')
     args = parser.parse_args()
-    found = measure(QUICK if args.quick else Settings())
-    write_json(args.out, found)
+    write_json(args.out, found := measure(QUICK if args.quick else Settings()))
     print(table(found))
 
 
@@ -287,7 +286,7 @@ def table(found: dict[str, Any]) -> str:
     rows = [r for r in found['coverage'] if r['metric'] == 'balanced_accuracy']
     runs = sorted({row['runs'] for row in rows})
     lines = ['| slides per class | ' + ' | '.join(f'{r} runs' for r in runs) + ' |']
-    lines.append('|---:' * (len(runs) + 1) + '|')
+    lines += ['|---:' * (len(runs) + 1) + '|']
     for n in sorted({row['n_per_class'] for row in rows}):
         cells = []
         for r in runs:

@@ -85,6 +85,12 @@ class Executor(Protocol):
         """
 
 
+def check_whole(value: object, what: str) -> None:
+    """Raises `ConfigError` where an option is no whole number from 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f'{what} must be a whole number from 1, found {value!r}')
+
+
 def load_work(work: str) -> Work:
     """The function that 'module:function' names.
 
@@ -111,7 +117,10 @@ def call_work(function: Work, task: Task) -> str:
     except Exception as error:
         traceback.print_exc(file=sys.stderr)  # the worker's log
         first = next(iter(str(error).splitlines()), '')
-        return record_failure(task, f'{type(error).__name__}: {first}')
+        try:
+            return record_failure(task, f'{type(error).__name__}: {first}')
+        except DataError:  # the study was changed, and has no such run any more
+            return FAILED
 
 
 def record_failure(task: Task, error: str) -> str:

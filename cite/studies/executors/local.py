@@ -12,6 +12,7 @@ from cite.studies.executors.base import (
     Task,
     by_group,
     call_work,
+    check_whole,
     load_work,
 )
 from cite.studies.executors.local_pool import LocalPool
@@ -36,7 +37,7 @@ class LocalExecutor:
     def __init__(
         self,
         workers: int | None = None,
-        gpus: Sequence[int | str] | None = None,
+        gpus: Sequence[int | str] | int | str | None = None,
         runs_per_gpu: int = 1,
         threads: int | None = None,
         retries: int = 2,
@@ -45,8 +46,10 @@ class LocalExecutor:
         for name, value in dict(
             workers=workers, runs_per_gpu=runs_per_gpu, threads=threads
         ).items():
-            if value is not None and value < 1:
-                raise ConfigError(f'executor local: {name} must be 1 or more, found {value}')
+            if value is not None:
+                check_whole(value, f'executor local: {name}')
+        if isinstance(gpus, int | str):  # one, as a flag gives it
+            gpus = (gpus,)
         if inline and workers not in (None, 1):
             raise ConfigError(f'executor local: inline means one worker, found workers={workers}')
         self.inline = inline

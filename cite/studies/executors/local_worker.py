@@ -83,6 +83,10 @@ class LocalWorker:
 
     def bury(self) -> str:
         """Ends what is left of it and its children; how it died, in words."""
+        with suppress(
+            subprocess.TimeoutExpired
+        ):  # its output closes a moment before it ends by itself
+            self._process.wait(0.0 if self.task is None else 2.0)
         self.signal(signal.SIGKILL)
         code = self._process.wait()
         self._close()

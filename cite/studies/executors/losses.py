@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from cite.errors import ConfigError
+from cite.errors import ConfigError, DataError
 from cite.studies.executors.base import Finished, Lost, OnEvent, Task, record_failure
+from cite.studies.record import FAILED
 
 
 class Losses:
@@ -31,6 +32,9 @@ class Losses:
         if times <= self.retries:
             return True
         count = f'{times} time{"s" if times > 1 else ""}'
-        state = record_failure(task, f'the worker died {count}: {why}')
+        try:
+            state = record_failure(task, f'the worker died {count}: {why}')
+        except DataError:  # the study was changed, and has no such run any more
+            state = FAILED
         self.on_event(Finished(task.run_id, state))
         return False

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cite.errors import ConfigError
-from cite.studies.executors.base import OnEvent, Task, load_work
+from cite.studies.executors.base import OnEvent, Task, check_whole, load_work
 
 
 class RayExecutor:
@@ -48,8 +48,8 @@ class RayExecutor:
                 'executor ray: gpus_per_run must be a part of one GPU or a whole number, '
                 f'found {gpus_per_run}'
             )
-        if workers is not None and workers < 1:
-            raise ConfigError(f'executor ray: workers must be 1 or more, found {workers}')
+        if workers is not None:
+            check_whole(workers, 'executor ray: workers')
         _ray()
         self.address = address
         self.cpus_per_run = cpus_per_run

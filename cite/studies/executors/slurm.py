@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from cite.errors import ConfigError
-from cite.studies.executors.base import Finished, OnEvent, Started, Task, by_group, load_work
+from cite.studies.executors.base import (
+    Finished,
+    OnEvent,
+    Started,
+    Task,
+    by_group,
+    check_whole,
+    load_work,
+)
 from cite.studies.executors.losses import Losses
 from cite.studies.executors.slurm_chunk import STARTED, Chunk, Journal
 
@@ -60,8 +68,7 @@ class SlurmExecutor:
         for name, value in dict(
             time=time, cpus=cpus, parallel=parallel, runs_per_job=runs_per_job
         ).items():
-            if value < 1:
-                raise ConfigError(f'executor slurm: {name} must be 1 or more, found {value}')
+            check_whole(value, f'executor slurm: {name}')
         if cluster not in CLUSTERS:
             raise ConfigError(
                 f'executor slurm: no cluster {cluster!r}; known: {", ".join(CLUSTERS)}'
