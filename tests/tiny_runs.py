@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
+import torch
 from PIL import Image
 from repo import REPO
 
@@ -37,6 +40,23 @@ optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3))
 param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=False)]
 default_hooks = dict(checkpoint=dict(interval=4), logger=dict(interval=2))
 """
+
+
+@pytest.fixture(scope='session', autouse=True)
+def one_thread() -> Iterator[None]:
+    """Models this small only lose by a second thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def quick_start() -> Iterator[None]:
+    """A good part of so short a run goes into laying out the config."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('mmengine.config.config.FormatCode', lambda text, **style: (text, False))
+        yield
 
 
 def write_tiny_data(

@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     from cite.studies.executors import get_executor
     from cite.studies.run import begin, run_study, start_study
 
-    study, folder = _study(args), _folder(args)
+    study, folder = study_of_arguments(args), _folder(args)
     place = get_executor(
         args.executor, **executor_options(args)
     )  # mistakes are told before the work
@@ -127,7 +127,7 @@ def _folder(args: argparse.Namespace) -> Path:
     return Path('work_dirs/studies') / Path(args.study).stem
 
 
-def _study(args: argparse.Namespace) -> Study:
+def study_of_arguments(args: argparse.Namespace) -> Study:
     """The study that file and flags describe; that of a folder where nothing else is said."""
     from cite.cli.runs import read_options
     from cite.errors import ConfigError

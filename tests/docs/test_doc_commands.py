@@ -49,6 +49,15 @@ def check_config(name, words, tmp_path):
     runner_of(cfg).complete(cfg, 'cpu')
 
 
+def check_study(args, tmp_path):
+    from cite.cli.fewshot import study_of_arguments
+    from cite.studies.options import config_with
+
+    for method in study_of_arguments(args).methods:
+        if method.baseline is None:
+            config_with(method.config, method.options, tmp_path, 0)
+
+
 @pytest.mark.parametrize(('page', 'words'), ALL, ids=lambda v: v if isinstance(v, str) else v[0])
 def test_every_command_is_one(page, words, tmp_path):
     program, *arguments = words
@@ -56,6 +65,8 @@ def test_every_command_is_one(page, words, tmp_path):
         args = build_parser().parse_args(arguments)
         if args.verb in ('train', 'test', 'baseline'):
             check_config(args.config, arguments, tmp_path)
+        if args.verb == 'fewshot' and not (args.status or args.report):
+            check_study(args, tmp_path)
     elif program == 'torchrun':
         i = arguments.index('cite')
         assert arguments[i - 1] == '-m'

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from tiny_runs import write_tiny_config, write_tiny_data
+from tiny_runs import one_thread, quick_start, write_tiny_config, write_tiny_data
 
 from cite.studies.data import data_of
 from cite.studies.description import Study
 from cite.studies.read import study_of
 
-
-@pytest.fixture(scope='session', autouse=True)
-def one_thread() -> Iterator[None]:
-    """Models this small only lose by a second thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope='session', autouse=True)
-def quick_start() -> Iterator[None]:
-    """A good part of so short a run goes into laying out the config."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('mmengine.config.config.FormatCode', lambda text, **style: (text, False))
-        yield
+__all__ = ['one_thread', 'quick_start']  # fixtures of every test here
 
 
 @pytest.fixture(scope='session')

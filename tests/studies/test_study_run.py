@@ -13,9 +13,9 @@ from cite.errors import ConfigError, DataError
 from cite.studies import plan as plan_module
 from cite.studies.claims import claim
 from cite.studies.data import data_of
+from cite.studies.executors import get_executor
 from cite.studies.plan import make_plan
 from cite.studies.record import DONE, read_record
-from cite.studies.executors import get_executor
 from cite.studies.run import begin, run_study, start_study
 from cite.studies.status import study_status
 from cite.studies.work import execute

@@ -57,6 +57,7 @@ class RayPool:
         self.actors: list[Actor] = []
         self.pending: dict[Any, Actor] = {}  # what an answer is awaited of
         self.failed_starts = 0
+        self.node = ray.get_runtime_context().get_node_id()
         self.token = uuid.uuid4().hex
         self.probe = log_folder(tasks) / f'.probe-{self.token[:8]}'
 
@@ -84,7 +85,14 @@ class RayPool:
             left.unlink(missing_ok=True)
 
     def _man(self) -> None:
-        room = sum(slots(node['Resources'], self.cpus, self.gpus) for node in alive_nodes())
+        alive = alive_nodes()
+        if self.node not in {node['NodeID'] for node in alive}:
+            # what this process asks of Ray from now on would never be answered
+            raise ConfigError(
+                'the Ray node of this machine has died, and workers with it; begin it again (ray start), '
+                'then start the study again: what is done stays'
+            )
+        room = sum(slots(node['Resources'], self.cpus, self.gpus) for node in alive)
         # a cluster that grows on demand has no room yet: there, the number of workers has to be said
         if not room and not self.actors and self.most is None:
             raise ConfigError(

@@ -136,6 +136,31 @@ def test_a_folder_that_nodes_do_not_share(tmp_path, cluster, monkeypatch):
 
 
 @pytest.mark.slow
+def test_the_node_of_the_command_dies(tmp_path, cluster, monkeypatch):
+    """Ray goes on without it, and answers this process no more."""
+    from cite.studies.executors import ray_pool
+
+    study = make_study(tmp_path)
+    look = ray_pool.alive_nodes
+    after: list[Finished] = []
+
+    def others():
+        here = ray.get_runtime_context().get_node_id()
+        return [node for node in look() if not after or node['NodeID'] != here]
+
+    monkeypatch.setattr(ray_pool, 'alive_nodes', others)
+    with pytest.raises(ConfigError, match='node of this machine has died'):
+        do(
+            cluster,
+            tmp_path,
+            study,
+            'work',
+            lambda event: after.append(event) if isinstance(event, Finished) else None,
+        )
+    assert after and not ray.is_initialized()
+
+
+@pytest.mark.slow
 def test_runs_that_no_node_has_room_for(tmp_path, cluster):
     study = make_study(tmp_path)
     with pytest.raises(ConfigError, match=r'no node.*4 CPU and 0 GPU.*1 CPU and 0 GPU'):
