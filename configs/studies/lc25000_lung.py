@@ -15,8 +15,8 @@ options = {
 }
 text = {'model.head.text_encoder.model': 'tiny-tissue'}
 
-methods = {
-    'linear probe': dict(options={'optim_wrapper.optimizer.lr': 1e-2}),  # the others are compared with it
+methods = {  # the first is the one that the others are compared with
+    'linear probe': dict(options={'optim_wrapper.optimizer.lr': 1e-2}),
     'class means': dict(options={'model.head': dict(type='PrototypeHead')}),
     'text anchors': dict(config='lc25000/text_only', options=text),
     'CITE': dict(

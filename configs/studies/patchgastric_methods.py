@@ -7,8 +7,8 @@ options = {
     'train_dataloader.dataset.ann_file': 'splits/train_all.csv',  # the pool that slides are drawn from
     'test_dataloader.dataset.ann_file': 'splits/val.csv',
 }
-methods = {
-    'linear probe': 'patchgastric/linear',  # the others are compared with it
+methods = {  # the first is the one that the others are compared with
+    'linear probe': 'patchgastric/linear',
     'zero-shot CLIP': 'patchgastric/zero_shot',
     'fine-tuning': 'patchgastric/finetune',
     'CoOp': 'patchgastric/coop',
