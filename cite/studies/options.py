@@ -39,7 +39,12 @@ def config_with(config: str, options: Mapping[str, Any], folder: Path, seed: int
         if isinstance(value, Mapping):
             _replace(cfg, key, value)
         else:
-            cfg.merge_from_dict({key: value})
+            try:
+                cfg.merge_from_dict({key: value})
+            except (TypeError, KeyError, IndexError, AttributeError) as error:
+                raise ConfigError(
+                    f'option {key}={value!r} does not fit config {config}: {error}'
+                ) from error
     cfg.work_dir = str(folder)
     cfg.setdefault('randomness', {})
     cfg.randomness['seed'] = seed

@@ -1,4 +1,4 @@
-# A study of drawn tissue, two minutes on two CPU cores: `make quickstart` draws the tissue, `cite fewshot
+# A study of drawn tissue, three minutes on two CPU cores: `make quickstart` draws the tissue, `cite fewshot
 # studies/quickstart` does the rest. It shows what a study gives, and tells nothing of real tissue.
 base = 'quickstart/cite'
 options = {

@@ -82,5 +82,7 @@ def test_options_leave_alone_what_a_config_does_not_have(tmp_path):
     assert cfg.train_dataloader is None
     with pytest.raises(ConfigError, match='did you mean train_dataloader'):
         config_with('patchgastric/linear', {'train_dataloder.batch_size': 4}, tmp_path, 0)
+    with pytest.raises(ConfigError, match='does not fit config'):
+        config_with('patchgastric/linear', {'train_cfg': 5, 'train_cfg.max_iters': 3}, tmp_path, 0)
     with pytest.raises(ConfigError, match='has no parts'):
         config_with('patchgastric/linear', {'data_root.x': {'y': 1}}, tmp_path, 0)
