@@ -199,7 +199,7 @@ def test_workers_find_configs_and_data_from_anywhere(small_study, tmp_path, monk
 @pytest.mark.slow
 def test_killed_and_begun_again(small_study, tmp_path):
     """The second command does what is left, and the results are those of a study that was not killed."""
-    study = small_study(shots=[1, 2])
+    study = small_study(shots=[1], split_seeds=3)
     whole = tmp_path / 'whole'
     run_study(start_study(study, whole, probe=False), INLINE)
 
