@@ -122,9 +122,15 @@ def _folder(args: argparse.Namespace) -> Path:
         if args.base is None:
             raise ConfigError('name a study, or a grid: --base CONFIG --backbone … --head …')
         return Path('work_dirs/studies') / Path(args.base).stem
-    if (Path(args.study) / 'study.json').is_file():
+    if _is_study(args.study):
         return Path(args.study)
     return Path('work_dirs/studies') / Path(args.study).stem
+
+
+def _is_study(path: str) -> bool:
+    from cite.studies.description import STUDY
+
+    return (Path(path) / STUDY).is_file()
 
 
 def study_of_arguments(args: argparse.Namespace) -> Study:
@@ -139,7 +145,7 @@ def study_of_arguments(args: argparse.Namespace) -> Study:
         changes['options'] = read_options(args.options)
     if args.study is None:
         return study_of(changes, _folder(args).name)
-    if (Path(args.study) / 'study.json').is_file():
+    if _is_study(args.study):
         if changes:
             raise ConfigError(
                 f'{args.study} is a study that was begun, and goes on as it is; change the file that '

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cite.data.table import PatchTable
 from cite.errors import ConfigError
 from cite.studies.description import Study
-from cite.studies.options import config_with
+from cite.studies.options import LOADERS, config_with
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -62,7 +61,7 @@ def _refuse_others(study: Study, what: str, tables: dict[str, PatchTable]) -> Pa
 def _question(cfg: Config) -> str:
     """The data sets of a config as text: what decides their tables."""
     loaders = {}
-    for name in ('train_dataloader', 'test_dataloader'):
+    for name in LOADERS:
         if cfg.get(name) is not None:
             dataset = cfg[name].dataset
             loaders[name] = {
@@ -77,14 +76,9 @@ def _tables(question: str) -> tuple[PatchTable | None, PatchTable]:
     from cite.mm.plain_file import config_from
 
     cfg = config_from(json.loads(question))
-    pool, evaluation = (
-        read_table(cfg, name) if name in cfg else None
-        for name in ('train_dataloader', 'test_dataloader')
-    )
-    assert evaluation is not None  # a config without test data is refused when it is completed
-    # predictions name patches by their whole paths, whoever made them and from wherever
-    absolute = None if pool is None else replace(pool, root=pool.root.absolute())
-    return absolute, replace(evaluation, root=evaluation.root.absolute())
+    training, testing = LOADERS
+    pool = read_table(cfg, training) if training in cfg else None
+    return pool, read_table(cfg, testing)
 
 
 @lru_cache(maxsize=8)  # of the same table: every run of a study asks

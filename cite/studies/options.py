@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cite.errors import ConfigError
+from cite.experiments.choosing import Candidate
+from cite.studies.description import Method, Study
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+
+LOADERS = ('train_dataloader', 'test_dataloader')
 
 
 def config_with(config: str, options: Mapping[str, Any], folder: Path, seed: int) -> Config:
@@ -49,6 +54,35 @@ def config_with(config: str, options: Mapping[str, Any], folder: Path, seed: int
     cfg.setdefault('randomness', {})
     cfg.randomness['seed'] = seed
     return cfg
+
+
+def run_config(method: Method, seed: int, candidate: Candidate, work_dir: Path) -> Config:
+    """The config of a run of a method with a setting; its results go into `work_dir`."""
+    cfg = config_with(method.config, {**method.options, **candidate.options}, work_dir, seed)
+    cfg.baselines = []  # rows of their own in the study
+    return cfg
+
+
+def with_whole_paths(study: Study) -> Study:
+    """A study whose workers need not stand in this folder: configs and data by their whole paths."""
+    methods = []
+    for method in study.methods:
+        if method.baseline is None:
+            config = Path(method.config)
+            name = str(config.absolute()) if config.is_file() else method.config
+            cfg = config_with(name, method.options, Path(), 0)
+            options = {**method.options, 'data_root': _whole(cfg.get('data_root') or '')}
+            for loader in LOADERS:
+                own = (cfg.get(loader) or {}).get('dataset', {}).get('data_root')
+                if own:
+                    options[f'{loader}.dataset.data_root'] = _whole(own)
+            method = replace(method, config=name, options=options)
+        methods.append(method)
+    return replace(study, methods=tuple(methods))
+
+
+def _whole(folder: str) -> str:
+    return str(Path(folder).expanduser().absolute())
 
 
 @lru_cache(maxsize=64)

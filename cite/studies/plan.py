@@ -20,10 +20,10 @@ from cite.studies.description import Method, Study
 from cite.studies.draws import Draw, draw_slides
 from cite.studies.options import config_with
 from cite.studies.probe import Pace, measure
-from cite.studies.record import DONE, read_record
+from cite.studies.record import DONE, has_predictions, in_one_line, read_record
+from cite.studies.run_digest import run_digest
 from cite.studies.run_key import RunKey, shots_order
-from cite.studies.settings import settings_of
-from cite.studies.work import groups_of, has_predictions, in_one_line, run_digest
+from cite.studies.settings import groups_of, settings_of
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def make_plan(study: Study, data: Data, folder: Path, probe: bool = True) -> Pla
             tests = pace.patch * len(data.evaluation) * len(keys)
             seconds = trainings * pace.training + tests
             disk += len(keys) * (pace.folder_mb + row_mb)
-        total = sum(key.method == method.name for key in study.runs())
+        total = sum(key.method == method.name for key in digests)
         note = note or (pace if isinstance(pace, str) else '')
         parts.append(
             MethodPlan(method.name, total, total - len(keys), trainings, settings, seconds, note)

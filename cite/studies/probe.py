@@ -13,8 +13,8 @@ from cite.experiments.choosing import Candidate
 from cite.studies.data import Data
 from cite.studies.description import Method
 from cite.studies.draws import draw_slides, write_manifest
+from cite.studies.options import run_config
 from cite.studies.training import quiet, set_patches, train_and_test
-from cite.studies.work import run_config
 
 FEW, MORE = 2, 10
 """Iterations of the two trainings: their difference tells what one takes, the rest is start-up."""

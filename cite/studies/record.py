@@ -19,6 +19,7 @@ DIGESTS = 'digests.json'
 PREDICTIONS = 'predictions.parquet'
 HELD_OUT = 'held_out.parquet'
 DONE, FAILED, RUNNING, WAITING = 'done', 'failed', 'running', 'waiting'
+SKIPPED = 'skipped'  # another process works on it: what an executor is told, and no record says
 
 
 @dataclass
@@ -141,3 +142,21 @@ def read_result(study: Path, key: RunKey) -> RunResult | None:
         Predictions.from_parquet(folder / PREDICTIONS),
         Predictions.from_parquet(held_out) if held_out.is_file() else None,
     )
+
+
+def has_predictions(folder: Path) -> bool:
+    """Whether the predictions of a run are there and whole: the end of the file is written last."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return bool(pq.read_metadata(folder / PREDICTIONS).num_rows)
+    except (OSError, pa.ArrowException):
+        return False
+
+
+def in_one_line(error: Exception) -> str:
+    """An error for a table; with its kind where it is none of ours, whose messages say all."""
+    text = ' '.join((str(error) or type(error).__name__).split())[:500]
+    ours = type(error).__module__.partition('.')[0] == 'cite'
+    return text if ours else f'{type(error).__name__}: {text}'

@@ -11,7 +11,7 @@ from cite.studies.data import about, data_of
 from cite.studies.description import STUDY, Study
 from cite.studies.executors import Event, Executor, Finished, Lost, Task
 from cite.studies.leakage import refuse_leakage
-from cite.studies.options import config_with
+from cite.studies.options import with_whole_paths
 from cite.studies.plan import Plan, make_plan
 from cite.studies.plan_text import plan_text
 from cite.studies.record import FAILED, read_record, write_digests
@@ -72,7 +72,9 @@ def begin(started: Started) -> None:
     folder, study = started.folder, started.study
     if (folder / STUDY).is_file():
         before = Study.load(folder)
-        if before != study and any(is_claimed(key.folder(folder)) for key in before.runs()):
+        if before.digest != study.digest and any(
+            is_claimed(key.folder(folder)) for key in before.runs()
+        ):
             raise ConfigError(
                 f'{folder} is being worked on as it was described before; stop that first, or name another '
                 'folder with --out'
@@ -114,22 +116,6 @@ def run_study(started: Started, place: Executor) -> int:
     for line in errors(folder, [key for key in pending if str(key) in failed]):
         print(line)
     return len(failed)
-
-
-def with_whole_paths(study: Study) -> Study:
-    """A study whose workers need not stand in this folder: configs and data by their whole paths."""
-    methods = []
-    for method in study.methods:
-        if method.baseline is None:
-            config = Path(method.config)
-            name = str(config.absolute()) if config.is_file() else method.config
-            root = config_with(name, method.options, Path(), 0).get('data_root')
-            options = dict(method.options)
-            if root:
-                options['data_root'] = str(Path(root).expanduser().absolute())
-            method = replace(method, config=name, options=options)
-        methods.append(method)
-    return replace(study, methods=tuple(methods))
 
 
 def errors(folder: Path, failed: list[RunKey]) -> list[str]:

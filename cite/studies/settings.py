@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cite.experiments.choosing import Candidate
@@ -14,6 +17,7 @@ from cite.experiments.choosing.candidates import (
     option_candidates,
 )
 from cite.studies.description import Method
+from cite.studies.options import config_with
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -35,7 +39,7 @@ def settings_of(
     Args:
         method: Of the study.
         cfg: Its config.
-        groups: What trains, as `cite.mm.trained_groups` tells.
+        groups: What trains, see `groups_of`.
         budget: How many settings at the most.
     """
     if method.choose:
@@ -61,6 +65,18 @@ def settings_of(
         Candidate(each.lr, each.weight_decay, {**shared, RATE: each.lr, DECAY: each.weight_decay})
         for each in candidates_around(rate, decay, budget)
     ]
+
+
+def groups_of(method: Method) -> dict[str, int]:
+    """What of a method trains, see `cite.mm.trained_groups`."""
+    return _groups(method.config, json.dumps(method.options, default=str))
+
+
+@lru_cache(maxsize=64)
+def _groups(config: str, options: str) -> dict[str, int]:
+    from cite.mm.trained_groups import trained_groups
+
+    return trained_groups(config_with(config, json.loads(options), Path(), 0))
 
 
 def describe(options: Mapping[str, Any]) -> str:

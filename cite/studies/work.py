@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import platform
 import shutil
@@ -11,32 +9,40 @@ import time
 import traceback
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cite.atomic import write_text
 from cite.errors import DataError
 from cite.experiments.choosing import Candidate
 from cite.studies.choice import choose_setting, clear
-from cite.studies.claims import claim
-from cite.studies.data import Data, data_of, digest
-from cite.studies.description import Method, Study
+from cite.studies.claims import LOCK, claim
+from cite.studies.data import Data, data_of
+from cite.studies.description import STUDY, Method, Study
 from cite.studies.draws import Draw, draw_slides, write_manifest
 from cite.studies.leakage import refuse_draw
 from cite.studies.memory import PeakMemory
-from cite.studies.named_files import files_in
-from cite.studies.options import config_with
-from cite.studies.record import DONE, FAILED, HELD_OUT, PREDICTIONS, RUNNING, RunRecord, read_record
+from cite.studies.options import config_with, run_config
+from cite.studies.record import (
+    DONE,
+    FAILED,
+    HELD_OUT,
+    PREDICTIONS,
+    RUNNING,
+    SKIPPED,
+    RunRecord,
+    has_predictions,
+    in_one_line,
+    read_record,
+)
+from cite.studies.run_digest import run_digest
 from cite.studies.run_key import RunKey
-from cite.studies.settings import describe, settings_of
+from cite.studies.settings import describe, groups_of, settings_of
 from cite.studies.training import set_patches, train_and_test
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-SKIPPED = 'skipped'
 CHOOSING = 'choosing'
-PLACES = ('work_dir', 'launcher', 'data_root')
-"""Keys of a config that tell where things are, not what comes out."""
 ERROR = 'error.txt'
 
 
@@ -56,7 +62,7 @@ def execute(study: str, run_id: str) -> str:
         DataError: There is no such study or no such run in it.
     """
     folder = Path(study).absolute()
-    described = _load(str(folder), (folder / 'study.json').stat().st_mtime_ns)
+    described = _load(str(folder), (folder / STUDY).stat().st_mtime_ns)
     key = next((key for key in described.runs() if str(key) == run_id), None)
     if key is None:
         raise DataError(f'{study}: the study has no run {run_id}')
@@ -86,7 +92,7 @@ def _execute(study: Study, folder: Path, key: RunKey) -> str:
             return DONE
         resume = state == RUNNING
         if before is not None and resume:
-            record.seconds = dict(before.seconds)  # what it took before it was stopped counts
+            record.seconds = dict(before.seconds)  # of stages that had ended before it was stopped
         else:
             _empty(key.folder(folder))
         record.started, record.split_hash = time.time(), draw.hash
@@ -106,50 +112,10 @@ def _execute(study: Study, folder: Path, key: RunKey) -> str:
     return record.state
 
 
-def in_one_line(error: Exception) -> str:
-    """An error for a table; with its kind where it is none of ours, whose messages say all."""
-    text = ' '.join((str(error) or type(error).__name__).split())[:500]
-    ours = type(error).__module__.partition('.')[0] == 'cite'
-    return text if ours else f'{type(error).__name__}: {text}'
-
-
-def has_predictions(folder: Path) -> bool:
-    """Whether the predictions of a run are there and whole: the end of the file is written last."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return bool(pq.read_metadata(folder / PREDICTIONS).num_rows)
-    except (OSError, pa.ArrowException):
-        return False
-
-
-def run_digest(study: Study, method: Method, key: RunKey, draw: Draw, data: Data) -> str:
-    """SHA-256 of all that decides the result of a run: config, seed, slides, choosing, evaluation set."""
-    config = {}
-    if method.baseline is None:
-        cfg = config_with(method.config, method.options, Path(), key.seed)
-        config = {k: v for k, v in cfg.to_dict().items() if k not in PLACES}
-    decides = {
-        'config': config,
-        'files': files_in(config.get('model')),
-        'preset by what trains': bool(method.factors),
-        'baseline': method.baseline,
-        'choose': method.choose,
-        'choosing': [study.choosing.budget, study.choosing.folds],
-        'seed': key.seed,
-        'slides': draw.hash,
-        'pool': digest(data.pool),
-        'evaluation': digest(data.evaluation),
-    }
-    text = json.dumps(decides, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _empty(folder: Path) -> None:
     """Of what a run with other settings, or one that failed, left; the claim stays."""
     for path in folder.iterdir():
-        if path.name == '.lock':
+        if path.name == LOCK:
             continue
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
@@ -215,25 +181,3 @@ def _run_model(
     for checkpoint in own.glob('iter_*.pth'):  # the adapter holds the same weights
         checkpoint.unlink()
     (own / 'last_checkpoint').unlink(missing_ok=True)
-
-
-def run_config(method: Method, seed: int, candidate: Candidate, work_dir: Path) -> Config:
-    """The config of a run of a method with a setting; its results go into `work_dir`."""
-    options: dict[str, Any] = {**method.options, **candidate.options}
-    cfg = config_with(method.config, options, work_dir, seed)
-    cfg.baselines = []  # rows of their own in the study
-    if cfg.get('data_root'):
-        cfg.data_root = str(Path(cfg.data_root).expanduser().absolute())
-    return cfg
-
-
-def groups_of(method: Method) -> dict[str, int]:
-    """What of a method trains, see `cite.mm.trained_groups`."""
-    return _groups(method.config, json.dumps(method.options, default=str))
-
-
-@lru_cache(maxsize=64)
-def _groups(config: str, options: str) -> dict[str, int]:
-    from cite.mm.trained_groups import trained_groups
-
-    return trained_groups(config_with(config, json.loads(options), Path(), 0))

@@ -11,6 +11,7 @@ from tiny_runs import one_thread, quick_start, write_tiny_config, write_tiny_dat
 
 from cite.studies.data import data_of
 from cite.studies.description import Study
+from cite.studies.options import with_whole_paths
 from cite.studies.read import study_of
 
 __all__ = ['one_thread', 'quick_start']  # fixtures of every test here
@@ -52,10 +53,10 @@ def small_study(small_config: Path) -> Callable[..., Study]:
 
 @pytest.fixture
 def begun(small_study: Callable[..., Study], tmp_path: Path) -> Callable[..., tuple[Study, Path]]:
-    """`begun(key=value)` → the study and its folder, with study.json in it."""
+    """`begun(key=value)` → the study as a start writes it, and its folder with study.json in it."""
 
     def make(**changes: Any) -> tuple[Study, Path]:
-        study = small_study(**changes)
+        study = with_whole_paths(small_study(**changes))
         data_of(study)
         folder = tmp_path / 'study'
         folder.mkdir(exist_ok=True)

@@ -15,7 +15,7 @@ from cite.studies.claims import claim
 from cite.studies.data import data_of
 from cite.studies.executors import get_executor
 from cite.studies.plan import make_plan
-from cite.studies.record import DONE, read_record
+from cite.studies.record import DONE, read_record, read_result
 from cite.studies.run import begin, run_study, start_study
 from cite.studies.status import study_status
 from cite.studies.work import execute
@@ -194,6 +194,31 @@ def test_workers_find_configs_and_data_from_anywhere(small_study, tmp_path, monk
     begin(start_study(study, tmp_path / 's', probe=False))
     monkeypatch.chdir(tmp_path)
     assert execute(str(tmp_path / 's'), str(study.runs()[0])) == DONE
+
+
+def test_a_data_set_with_a_root_of_its_own(small_study, small_data, tmp_path, monkeypatch):
+    """Predictions name patches alike, whoever made them and wherever their root is said."""
+    monkeypatch.chdir(small_data.parent)
+    own = dict.fromkeys(
+        ('train_dataloader.dataset.data_root', 'test_dataloader.dataset.data_root'), small_data.name
+    )
+    study = small_study(
+        shots=[1], split_seeds=1, methods={'CITE': {}}, options={**own, 'data_root': 'elsewhere'}
+    )
+    started = start_study(study, tmp_path / 's', probe=False)
+    run_study(started, INLINE)
+    model, baseline = (read_result(tmp_path / 's', key) for key in study.runs())
+    assert sorted(model.predictions.files) == sorted(baseline.predictions.files)
+    assert all(Path(file).is_absolute() for file in model.predictions.files)
+
+
+def test_the_same_study_may_start_twice(small_study, tmp_path):
+    """Tuples that come back from study.json as lists are no other description."""
+    choose = {'model.head.temperature': (1.0, 2.0)}
+    study = small_study(shots=[1], methods={'CITE': {'choose': choose}})
+    begin(started := start_study(study, tmp_path / 's', probe=False))
+    with claim(study.runs()[0].folder(tmp_path / 's')):
+        begin(started)
 
 
 @pytest.mark.slow

@@ -2,8 +2,7 @@ import pytest
 
 from cite.studies.description import Method
 from cite.studies.options import config_with
-from cite.studies.settings import DECAY, GROUPS, RATE, describe, settings_of
-from cite.studies.work import groups_of
+from cite.studies.settings import DECAY, GROUPS, RATE, describe, groups_of, settings_of
 
 
 def settings(method, tmp_path, budget=3):

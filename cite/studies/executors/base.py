@@ -13,9 +13,8 @@ from typing import Protocol
 from cite.errors import ConfigError, DataError
 from cite.studies.claims import claim
 from cite.studies.description import Study
-from cite.studies.record import DONE, FAILED, RunRecord, read_record
+from cite.studies.record import DONE, FAILED, SKIPPED, RunRecord, read_record
 
-SKIPPED = 'skipped'
 STATES = (DONE, FAILED, SKIPPED)
 Work = Callable[[str, str], str]
 
