@@ -43,6 +43,10 @@ TEXT = ['sentencepiece>=0.2', 'protobuf>=4', 'sacremoses>=0.1']
 ONNX = ['onnx>=1.18', 'onnxscript>=0.5', 'onnxruntime>=1.20']
 # places where studies run
 RAY, SUBMITIT = 'ray>=2.40', 'submitit>=1.5'
+FAISS, LANGID = 'faiss-cpu>=1.9', 'py3langid>=0.3'
+CAPTUM, GRADIO = 'captum>=0.8', 'gradio>=5'
+# OpenSlide with its library; tiffslide for OME-TIFF, wsidicom for DICOM that OpenSlide refuses
+SLIDES = ['openslide-python>=1.4', 'openslide-bin>=4', 'tiffslide>=3', 'imagecodecs', 'wsidicom>=0.25']
 EXTRAS = {
     'clip': [OPEN_CLIP],
     'text': TEXT,
@@ -53,6 +57,11 @@ EXTRAS = {
     'comet': ['comet_ml>=3.47'],
     'ray': [RAY],
     'slurm': [SUBMITIT],
+    'retrieval': [FAISS],
+    'quality': [FAISS, LANGID],
+    'slides': SLIDES,
+    'attribution': [CAPTUM],
+    'demo': [GRADIO],
     'dev': [
         OPEN_CLIP,
         *TEXT,
@@ -60,6 +69,13 @@ EXTRAS = {
         *ONNX,
         RAY,
         SUBMITIT,
+        FAISS,
+        LANGID,
+        *SLIDES,
+        CAPTUM,
+        GRADIO,
+        'nbclient>=0.10',  # runs the notebook
+        'ipykernel>=6.29',
         'torchmetrics>=1.5',  # a reference for calibration
         'pytest>=8.3',
         'hypothesis>=6.100',

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cite.cli.featuring import image_encoder
 from cite.cli.inference import add_inference_arguments, image_files
 from cite.cli.parsing import add_debug, count
 from cite.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cite.encoders.towers.tower import VisionTower
     from cite.inference import Shard
 
 HELP = 'write the features of patches into a file'
@@ -71,14 +70,15 @@ def run(args: argparse.Namespace) -> None:
     from cite.inference.shards import read_shard
 
     shard = shard_from_environment() if args.shard is None else read_shard(args.shard)
-    tower, prepare, about = _tower(args)
+    encoder = image_encoder(args)
     found = extract(
-        tower,
+        encoder.tower,
         files,
         args.out,
         names=names,
-        prepare=prepare,
-        about=about,
+        prepare=encoder.prepare,
+        after=encoder.after,
+        about=encoder.about,
         batch_size=args.batch_size,
         precision=args.precision,
         workers=args.workers,
@@ -124,25 +124,3 @@ def _images(source: list[Path], root: Path | None) -> tuple[list[Path], list[str
     names = read_column(manifests[0], 'file')
     folder = manifests[0].parent if root is None else root
     return [folder / name for name in names], names
-
-
-def _tower(
-    args: argparse.Namespace,
-) -> tuple[VisionTower, Callable[[Any], Any] | None, Mapping[str, Any]]:
-    """The tower on its device, how it gets its images, and what the record says of that."""
-    if args.adapter is None:
-        from cite.encoders.vision import load_vision
-        from cite.inference.device import settle_device
-
-        device = settle_device(args.device)
-        tower = load_vision(args.model, args.weights, image_size=args.image_size)
-        return tower.to(device), None, {}
-    if args.image_size is not None:
-        raise ConfigError('--image-size does not go with --adapter: its training has settled it')
-    from cite.data.transforms import PatchTransform
-    from cite.serving import load
-
-    trained = load(args.adapter, args.model, args.weights, args.device)
-    about = {'adapter': args.adapter.name, 'adapter_preprocessing': trained.info.preprocessing}
-    prepare = PatchTransform(trained.stain, trained.resize)
-    return trained.classifier.backbone, prepare, about

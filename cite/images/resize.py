@@ -67,8 +67,9 @@ class ResizePatch:
         if self.how != 'shortest':
             target = (self.resize, self.resize)
         else:
-            scale = self.resize / min(height, width)
-            target = (round(height * scale), round(width * scale))
+            # the long side is cut off to whole pixels, as torchvision, open_clip and transformers do
+            short = min(height, width)
+            target = (self.resize * height // short, self.resize * width // short)
         if target != (height, width):
             image = F.resize(image, list(target), self.interpolation, antialias=True)
         if target != (self.size, self.size):

@@ -2,14 +2,17 @@
 
 from cite.inference.batched import computing, outputs, outputs_of_images
 from cite.inference.extraction import Extracted, extract
+from cite.inference.feature_table import FeatureTable, read_features
 from cite.inference.shards import Shard, shard_from_environment
 
 __all__ = [
     'Extracted',
+    'FeatureTable',
     'Shard',
     'computing',
     'extract',
     'outputs',
     'outputs_of_images',
+    'read_features',
     'shard_from_environment',
 ]

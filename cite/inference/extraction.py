@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cite.encoders.tuned import evaluating
 from cite.errors import DataError, ModelError
@@ -20,7 +20,7 @@ from cite.inference.batched import computing, outputs
 from cite.inference.feature_files import check_suffix
 from cite.inference.join import Extracted, finished, join, record_of
 from cite.inference.parts import Chunk, Parts
-from cite.inference.question import Question, ask
+from cite.inference.question import Question, ask, describe_after
 from cite.inference.shards import Shard
 from cite.precision import settle_precision
 
@@ -40,6 +40,7 @@ def extract(
     *,
     names: Sequence[str] | None = None,
     prepare: Callable[[Any], Any] | None = None,
+    after: nn.Module | None = None,
     about: Mapping[str, Any] | None = None,
     batch_size: int | Literal['auto'] = 'auto',
     precision: str = 'fp32',
@@ -62,6 +63,8 @@ def extract(
         out: `.npy`, `.npz`, `.safetensors` or `.parquet`.
         names: What the table of ids calls the images; default: their paths.
         prepare: Picture → picture of the tower's size; default: the tower's own resizing.
+        after: What follows the tower, such as a neck or the projection into a common space: features
+            (B, D) → (B, D'), which are written.
         about: Plain values that say what `prepare` does, and whatever else the record should tell.
         batch_size, precision, workers: As `VisionTower.encode_images` takes them.
         shard: The part that this process does; the one that finishes last joins all of them.
@@ -81,7 +84,8 @@ def extract(
     settled = settle_precision(precision, device)
     size = BatchSize(batch_size, device)
     threads = settle_workers(workers)
-    question = ask(tower, settled, about or {}, files, names, chunk, skip_bad)
+    extra = {**describe_after(after, tower.feature_dim), **(about or {})}
+    question = ask(tower, settled, extra, files, names, chunk, skip_bad)
     done = finished(out, question)
     if done is not None:
         return _as_asked(done, skip_bad)
@@ -95,9 +99,10 @@ def extract(
         reader = in_order(read, rows, threads, lambda: BATCHES_AHEAD * size.now)
         start = sum(len(question.rows(number)) for number in kept)
         total = start + sum(len(question.rows(number)) for number in todo)
-        compute = computing(tower, device, settled)
+        follows = after or nn.Identity()
+        compute = computing(lambda batch: follows(tower(batch)), device, settled)
         bar = _bar(start, total, shard, progress)
-        with closing(reader), evaluating(tower), bar:
+        with closing(reader), evaluating(tower), evaluating(follows), bar:
             for number in todo:
                 found = _chunk(compute, reader, question, number, size, skip_bad, bar.update)
                 parts.save(number, found)

@@ -14,6 +14,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+from torch import nn
+
 import cite
 from cite.encoders.card import preprocessing
 from cite.errors import DataError
@@ -101,6 +104,20 @@ def describe(tower: VisionTower) -> dict[str, Any]:
         'feature_dim': tower.feature_dim,
         'licence': tower.card.licence,
         'preprocessing': preprocessing(tower.card, tower.image_size),
+    }
+
+
+def describe_after(after: nn.Module | None, width: int) -> dict[str, Any]:
+    """The same of what follows a tower of `width` features: its weights and what it gives."""
+    state = {} if after is None else after.state_dict()
+    if after is None or not state:
+        return {}
+    with torch.no_grad():
+        dim = after(torch.zeros(1, width, device=next(iter(state.values())).device)).shape[1]
+    return {
+        'after': type(after).__name__,
+        'after_digest': digest(state.items()),
+        'feature_dim': dim,
     }
 
 

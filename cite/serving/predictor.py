@@ -108,7 +108,7 @@ class Predictor:
             PatchTransform(self.stain, self.resize),
             device,
             batch_size,
-            self._precision(device),
+            self.precision(device),
             workers,
         )
         with bar, closing(parts):
@@ -117,7 +117,7 @@ class Predictor:
                 bar.update(len(part))
         return Prediction(names, np.concatenate(scores), self.classes, slides)
 
-    def _precision(self, device: torch.device) -> str:
+    def precision(self, device: torch.device) -> str:
         """The precision of the training, where this device has it."""
         wanted = self.info.precision
         return 'fp32' if wanted == 'fp16' and device.type == 'cpu' else wanted

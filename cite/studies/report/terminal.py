@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cite.evaluation.table import printable
-from cite.studies.report.document import Table
+from cite.pages.document import Table
 from cite.studies.report.facts import Facts
 from cite.studies.report.gather import MAIN_LEVEL, MAIN_METRIC
 from cite.studies.report.results import shots_table

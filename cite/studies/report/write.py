@@ -54,8 +54,8 @@ def write_report(
     from cite.studies.report.facts import Facts
     from cite.studies.report.figures.pictures import draw_pictures
     from cite.studies.report.gather import gather
-    from cite.studies.report.html import render_html
-    from cite.studies.report.markdown import render_markdown
+    from cite.pages.html import render_html
+    from cite.pages.markdown import render_markdown
     from cite.studies.report.referee import objections
     from cite.studies.report.stains import by_stain
     from cite.studies.report.summary import summarise, write_summary

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cite.studies.report.document import Picture, Section
+from cite.pages.document import Picture, Section
 from cite.studies.report.figures import (
     confusion,
     cost,

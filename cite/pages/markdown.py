@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cite.evaluation.table import markdown_text as _text
-from cite.studies.report.document import Block, Bullets, Document, Paragraph, Table
+from cite.pages.document import Block, Bullets, Document, Paragraph, Table
 
 
 def render_markdown(document: Document) -> str:

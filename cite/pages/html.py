@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from cite.studies.report.document import Block, Bullets, Document, Paragraph, Section, Table
+from cite.pages.document import Block, Bullets, Document, Paragraph, Section, Table
 
 STYLE = """
 :root { color-scheme: light; }

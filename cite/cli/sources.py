@@ -1,0 +1,143 @@
+"""The argument SOURCE of verbs that take images, with labels or without."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from cite.cli.inference import SUFFIXES, image_files
+from cite.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from cite.data.table import PatchTable
+
+
+class ImageSource(NamedTuple):
+    """Images that a verb works on.
+
+    Attributes:
+        files: Their paths.
+        names: What tables and features call them: as the manifest writes them, else the path below the
+            folder of classes, else the path as it was given.
+        table: Labels, slides, patients, classes; None where no labels are known. Its rows are those of
+            `files`.
+        slides_known: Whether the source says which slide a patch is of; else each is its own slide.
+    """
+
+    files: list[Path]
+    names: list[str]
+    table: PatchTable | None
+    slides_known: bool = False
+
+
+def add_source_arguments(parser: argparse.ArgumentParser, nargs: str = '+') -> None:
+    """SOURCE, --root, --split."""
+    parser.add_argument(
+        'source',
+        type=Path,
+        nargs=nargs,
+        metavar='SOURCE',
+        help='a folder with one folder per class, a CSV manifest (file[,label][,slide][,split]), or '
+        'images and folders without labels',
+    )
+    parser.add_argument('--root', type=Path, help="folder of a manifest's files (default: its own)")
+    parser.add_argument('--split', help="a manifest's rows of this split only")
+    parser.add_argument(
+        '--slide-pattern',
+        metavar='REGEX',
+        help="how file names tell slides, with a group (?P<slide>…); default: a manifest's column slide, "
+        'else every patch is its own slide',
+    )
+
+
+def read_source(args: argparse.Namespace, classes: Sequence[str] | None = None) -> ImageSource:
+    """What `add_source_arguments` was given.
+
+    Raises:
+        DataError: Nothing there, or what is there contradicts itself.
+        ConfigError: Options that do not go together.
+    """
+    given = args.source if isinstance(args.source, list) else [args.source]
+    return read_images(given, args.root, args.split, classes, args.slide_pattern)
+
+
+def read_images(
+    source: Sequence[Path],
+    root: Path | None = None,
+    split: str | None = None,
+    classes: Sequence[str] | None = None,
+    slide_pattern: str | None = None,
+) -> ImageSource:
+    """Images of folders, files or one manifest; of one folder of classes or a manifest with labels.
+
+    A manifest without a column slide makes every patch its own slide, and so does a folder.
+
+    Raises:
+        DataError, ConfigError: See `read_source`.
+    """
+    manifests = [path for path in source if path.suffix.lower() == '.csv']
+    if manifests:
+        if len(source) > 1:
+            raise ConfigError(
+                f'{manifests[0]}: a manifest stands alone, found {len(source)} sources'
+            )
+        return _of_manifest(manifests[0], root, split, classes, slide_pattern)
+    if root is not None or split is not None:
+        raise ConfigError('--root and --split go with a CSV manifest')
+    if len(source) == 1 and source[0].is_dir() and _has_classes(source[0]):
+        from cite.data.readers import read_folder
+
+        return _of_table(read_folder(source[0], classes, slide_pattern), slide_pattern is not None)
+    if slide_pattern is not None:
+        raise ConfigError('--slide-pattern goes with labels: a folder of classes or a manifest')
+    files = image_files(list(source))
+    return ImageSource(files, [str(file) for file in files], None)
+
+
+def _has_classes(folder: Path) -> bool:
+    """Whether a folder has folders, and no images beside them."""
+    entries = [entry for entry in folder.iterdir() if not entry.name.startswith('.')]
+    images = any(entry.suffix.lower() in SUFFIXES for entry in entries if entry.is_file())
+    return not images and any(entry.is_dir() for entry in entries)
+
+
+def _of_manifest(
+    path: Path,
+    root: Path | None,
+    split: str | None,
+    classes: Sequence[str] | None,
+    slide_pattern: str | None,
+) -> ImageSource:
+    from cite.data.csv_manifest import read_column, read_csv
+    from cite.data.text_files import read_rows
+
+    header, _ = read_rows(path)
+    if 'label' in header:
+        known = 'slide' in header or slide_pattern is not None
+        columns = {} if known else {'slide': 'file'}
+        table = read_csv(path, root, classes, split, columns, slide_pattern)
+        return _of_table(table, known)
+    names = read_column(path, 'file')
+    if split is not None:
+        parts = read_column(path, 'split')
+        names = [name for name, part in zip(names, parts, strict=True) if part == split]
+        if not names:
+            raise DataError(f'{path}: no split {split!r}, the file has {sorted(set(parts))}')
+    if not names:
+        raise DataError(f'{path}: no images in it')
+    if not all(names):
+        raise DataError(f'{path}: no value in column file, row {names.index("") + 1}')
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise DataError(f'{path}: files are named more than once: {", ".join(twice[:5])}')
+    folder = path.parent if root is None else root
+    return ImageSource([folder / name for name in names], names, None)
+
+
+def _of_table(table: PatchTable, slides_known: bool) -> ImageSource:
+    ordered = table.sorted()
+    names = ordered.files.tolist()
+    return ImageSource([ordered.root / name for name in names], names, ordered, slides_known)
