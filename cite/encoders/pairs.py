@@ -51,14 +51,15 @@ def load_pair(
             'pair.safetensors'
         )
     encoder = build_text_encoder({'model': card.text, **text})
-    scale = _scale(card, encoder)  # before the tower takes the encoder's model away
+    scale = scale_of(card, encoder)  # before the tower takes the encoder's model away
     tower = load_vision(**{'model': card.vision, **vision})
     pair = Pair(tower, encoder.tower(), scale=scale)
     pair.card = card
     return pair.eval()
 
 
-def _scale(card: PairCard, text: FrozenTextEncoder) -> float:
+def scale_of(card: PairCard, text: FrozenTextEncoder) -> float:
+    """What multiplies the cosines of a published pair, from its card or the file of its text half."""
     if isinstance(card.scale, Path):
         return float(json.loads(card.scale.read_text(encoding='utf-8'))['scale'])
     if card.scale is None:

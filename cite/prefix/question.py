@@ -16,7 +16,7 @@ from cite.errors import ConfigError
 if TYPE_CHECKING:
     from cite.encoders.towers.tower import VisionTower
 
-FORMAT = 1
+FORMAT = 2
 """Of the files of a bank, and of how views are drawn."""
 
 DTYPES: dict[str, torch.dtype | None] = {

@@ -73,7 +73,7 @@ def test_the_pairs_own_templates(encoder):
     assert len(several) > 1
 
 
-@pytest.mark.parametrize('encoder', ['random-bert-tiny', 'conch', 'somebody/a-bert', None])
+@pytest.mark.parametrize('encoder', ['random-bert-tiny', 'medclip-vit', 'somebody/a-bert', None])
 def test_a_pair_without_templates_is_told(encoder):
     with pytest.raises(ConfigError, match="templates='pair': no templates are known"):
         class_sentences(['gland'], 'pair', encoder)

@@ -23,27 +23,36 @@ def blocks(language):
 
 
 def shortened(words):
-    """The command with small numbers in place of its own."""
+    """The command with small numbers in place of its own, and a pair that needs no hub."""
     if words[0] == 'prepare':
         few = [FEW.get(before, word) for before, word in zip(['', *words[:-1]], words, strict=True)]
         return [*few, '--patches-per-slide', '4']
     words = [word.replace('iter_60', 'iter_2') for word in words]
+    words = ['tiny-tissue' if word == 'plip' else word for word in words]
     return [*words, '--cfg-options', *SHORT]
 
 
 @pytest.mark.slow
-def test_commands_and_script_do_what_the_page_says(tmp_path, monkeypatch, capsys):
+def test_commands_and_scripts_do_what_the_page_says(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    for line in (line for block in blocks('sh') for line in block.splitlines()):
-        program, *words = shlex.split(line)
-        assert program == 'cite'
-        assert main(shortened(words)) == 0, capsys.readouterr().err
-    assert (tmp_path / 'work_dirs/tiny_lora/results.json').is_file()
-    script = next(block for block in blocks('python') if block.startswith('from pathlib'))
     shown = io.StringIO()
-    with contextlib.redirect_stdout(shown):
-        exec(script, {})
-    assert shown.getvalue().startswith('(8, 2) ')
+    for kind, block in re.findall(r'^```(sh|python)\n(.*?)^```', PAGE, re.M | re.S):
+        if kind == 'python' and not block.startswith('model ='):
+            with contextlib.redirect_stdout(shown):
+                exec(block, {})
+        for line in block.replace('\\\n', ' ').splitlines() if kind == 'sh' else ():
+            program, *words = shlex.split(line)
+            assert program == 'cite'
+            assert main(shortened(words)) == 0, capsys.readouterr().err
+    assert (tmp_path / 'work_dirs/tiny_lora/results.json').is_file()
+    for run in ('tiny_lora', 'contrast', 'house'):
+        assert (tmp_path / 'work_dirs' / run / 'recall.json').is_file()
+    first, *checks = shown.getvalue().splitlines()
+    assert first.startswith('(8, 2) ')
+    assert [line.split()[0] for line in checks] == [
+        'tiny-tissue',
+        'work_dirs/house/pair.safetensors',
+    ]
 
 
 def test_every_config_of_pairs_is_in_the_table():

@@ -15,7 +15,7 @@ from cite.errors import ConfigError
 from cite.images.resize import ResizePatch
 from cite.images.stain.normalize import NormalizeStain
 
-FORMAT = 1
+FORMAT = 2
 """To be raised when the same steps begin to give other pixels."""
 
 Step = Callable[[Any], Any]

@@ -13,6 +13,7 @@ from cite.encoders.cards.medical_clip import HISTOPATHOLOGY, QUILT
 from cite.encoders.pair_card import PairCard
 from cite.encoders.text_card import TextCard
 
+_UNIMED = 'constants.py of UniMed-CLIP, for its data sets of pathology'
 _BERT = 'microsoft/BiomedNLP-BiomedBERT-{}-uncased-abstract'
 
 
@@ -66,7 +67,7 @@ def _unimed(
     }
     # QuickGELU in the vision half only
     vision = clip_vision(size, True, 336 if size == 'l14' else 224, **about, pos_interp='openclip')
-    return _pair(about, vision, HISTOPATHOLOGY, 'constants.py of UniMed-CLIP', text_size)
+    return _pair(about, vision, HISTOPATHOLOGY, _UNIMED, text_size)
 
 
 CARDS = (

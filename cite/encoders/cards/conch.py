@@ -19,6 +19,31 @@ _V1: dict[str, Any] = {
     'citation': 'Lu et al., Nat Med 2024, arXiv:2307.12914',
     'source': Source('MahmoodLab/conch', ('pytorch_model.bin', 'model.safetensors')),
 }
+TEMPLATES = (
+    '{}.',
+    'a photomicrograph showing {}.',
+    'a photomicrograph of {}.',
+    'an image of {}.',
+    'an image showing {}.',
+    'an example of {}.',
+    '{} is shown.',
+    'this is {}.',
+    'there is {}.',
+    'a histopathological image showing {}.',
+    'a histopathological image of {}.',
+    'a histopathological photograph of {}.',
+    'a histopathological photograph showing {}.',
+    'shows {}.',
+    'presence of {}.',
+    '{} is present.',
+    'an H&E stained image of {}.',
+    'an H&E stained image showing {}.',
+    'an H&E image showing {}.',
+    'an H&E image of {}.',
+    '{}, H&E stain.',
+    '{}, H&E.',
+)
+"""What the authors put class names into; each class has several names as well."""
 
 
 def _v1(name: str, feature: str, note: str) -> Card:
@@ -48,7 +73,8 @@ CARDS = (
         **_V1,
         vision='conch-clip',
         text='conch',
-        note='the 22 templates of its authors are in the folder prompts of github.com/mahmoodlab/CONCH',
+        templates=TEMPLATES,
+        templates_from='prompts/crc100k_prompts_all_per_class.json of github.com/mahmoodlab/CONCH',
     ),
     Card(
         name='conch-v1.5',

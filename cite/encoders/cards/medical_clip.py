@@ -35,7 +35,15 @@ def _why(name: str, domain: str) -> tuple[Published, ...]:
         'note': 'mean and std are those of the LAION CLIP it began with; `preprocess_cfg` in the '
         "repository's open_clip_config.json decides: pass mean= and std= if it says otherwise",
     }
-    return clip_pair(about, 'l14', quick=False, vision=HALF, tokenizer=BPE)
+    return clip_pair(
+        about,
+        'l14',
+        quick=False,
+        vision=HALF,
+        tokenizer=BPE,
+        templates=('{}',),
+        templates_from=f'model card of {name}, which embeds concepts as they are',
+    )
 
 
 def _quilt(size: str) -> tuple[Published, ...]:

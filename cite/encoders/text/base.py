@@ -79,8 +79,11 @@ def check_lengths(model: str, tokenizer: Any, limit: int, texts: Sequence[str]) 
     Raises:
         ConfigError: Naming the first such text.
     """
+    from cite.encoders.text.hub import quiet  # which stands above this module
+
     for text in texts:
-        length = len(tokenizer(text)['input_ids'])
+        with quiet():
+            length = len(tokenizer(text)['input_ids'])
         if length > limit:
             raise ConfigError(
                 f'text of {length} tokens is longer than the {limit} that {model} takes: '

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cite.encoders.text.base import check_lengths, check_texts
+from cite.encoders.text.hub import quiet
 from cite.encoders.tuned import TunedTower, evaluating
 from cite.errors import ModelError
 from cite.tuning.base import Tuning
@@ -72,7 +73,8 @@ class TextTower(TunedTower):
             ConfigError: No list of texts, an empty text, or one longer than `limit` tokens.
         """
         check_texts(texts)
-        tokens = self._tokens(texts, truncate)
+        with quiet():  # transformers tells of long texts in words of its own
+            tokens = self._tokens(texts, truncate)
         if tokens['input_ids'].shape[1] > self.limit:
             check_lengths(self.name, self.tokenizer, self.limit, texts)  # tells which
         return tokens

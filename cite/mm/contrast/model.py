@@ -19,6 +19,7 @@ from cite.encoders.text.tower import TextTower
 from cite.encoders.towers.tower import VisionTower
 from cite.errors import ConfigError
 from cite.mm.contrast.sample import PairSample
+from cite.mm.contrast.scale import published_scale
 from cite.mm.finite import check_finite
 from cite.precision import autocast, settle_precision
 
@@ -40,8 +41,8 @@ class CitePair(BaseModel):
         dim: Length of the common space, reached by trained projections; None compares the towers' own
             features.
         loss: 'clip' (Radford et al., 2021) or 'siglip' (Zhai et al., 2023).
-        scale, bias: First values; default: those of the loss's paper. A published pair goes on from its
-            own: `scale=100` for OpenAI's CLIP.
+        scale, bias: First values; default: those of the loss's paper. A published pair goes on from the
+            scale that it has by `scale='own'` (100 for OpenAI's CLIP).
         chunk: Pairs computed at a time; the batch is then as large in effect as it is, and its memory
             that of a chunk (gradient caching). None: the whole batch at once.
         truncate: Cut captions that are too long for the text tower; they are refused otherwise.
@@ -54,7 +55,7 @@ class CitePair(BaseModel):
         text: Mapping[str, Any],
         dim: int | None = None,
         loss: Literal['clip', 'siglip'] = 'clip',
-        scale: float | None = None,
+        scale: float | Literal['own'] | None = None,
         bias: float | None = None,
         chunk: int | None = None,
         truncate: bool = False,
@@ -68,6 +69,10 @@ class CitePair(BaseModel):
             raise ConfigError("a bias belongs to loss='siglip': CLIP's loss does not see it")
         if chunk is not None and (not isinstance(chunk, int) or chunk < 1):
             raise ConfigError(f'chunk must be a whole number of at least 1, found {chunk!r}')
+        if scale == 'own':
+            scale = published_scale(vision, text)
+        elif isinstance(scale, str):
+            raise ConfigError(f"scale must be a number above 0 or 'own', found {scale!r}")
         usual, usual_bias = SCALES[loss]
         self.pair = build_pair(
             vision,

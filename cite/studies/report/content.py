@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 import cite
-from cite.studies.report import inference
 from cite.pages.document import Block, Bullets, Document, Paragraph, Section, Table
+from cite.studies.report import inference
 from cite.studies.report.facts import Facts, counted, shots_text
 from cite.studies.report.figures.style import METRIC_NAMES, key_to
 from cite.studies.report.gather import MAIN_LEVEL, PATCH, PATIENT, SLIDE

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cite.studies.report import numbers
 from cite.pages.document import Table
+from cite.studies.report import numbers
 from cite.studies.report.facts import Facts, shots_text
 from cite.studies.report.figures.cost import median
 from cite.studies.report.figures.forest import p_text

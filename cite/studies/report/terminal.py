@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cite.evaluation.table import printable
-from cite.pages.document import Table
+from cite.pages.terminal import WIDTH, aligned
 from cite.studies.report.facts import Facts
 from cite.studies.report.gather import MAIN_LEVEL, MAIN_METRIC
 from cite.studies.report.results import shots_table
-
-WIDTH = 100
 
 
 def terminal_text(facts: Facts, warnings: Sequence[str], page: Path) -> str:
@@ -24,7 +22,7 @@ def terminal_text(facts: Facts, warnings: Sequence[str], page: Path) -> str:
             f'{printable(material.study.name)}: {len(material.done)} of {len(material.runs)} runs done',
             '',
             f'balanced accuracy, {facts.units} slides, mean [95 % interval]',
-            *aligned(table),
+            *aligned(table, note=False),
             table.note,
             *(['', 'warnings:'] if warnings else []),
             *(_wrapped(printable(sentence)) for sentence in warnings),
@@ -32,19 +30,6 @@ def terminal_text(facts: Facts, warnings: Sequence[str], page: Path) -> str:
             f'report: {page}',
         ]
     )
-
-
-def aligned(table: Table) -> list[str]:
-    """A table in columns; names to the left, values to the right."""
-    rows = [[printable(cell) for cell in row] for row in (table.head, *table.rows)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        '  '.join(
-            cell.rjust(width) if at else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def _wrapped(sentence: str) -> str:

@@ -50,12 +50,12 @@ def write_report(
     Raises:
         DataError: No study there, none of its runs is done, or runs of different evaluation sets.
     """
+    from cite.pages.html import render_html
+    from cite.pages.markdown import render_markdown
     from cite.studies.report.content import report
     from cite.studies.report.facts import Facts
     from cite.studies.report.figures.pictures import draw_pictures
     from cite.studies.report.gather import gather
-    from cite.pages.html import render_html
-    from cite.pages.markdown import render_markdown
     from cite.studies.report.referee import objections
     from cite.studies.report.stains import by_stain
     from cite.studies.report.summary import summarise, write_summary

@@ -1,0 +1,48 @@
+"""How far the metrics hold: 95 % intervals over slides, or over images where slides are not known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cite.data.table import PatchTable
+from cite.statistics.bootstrap import interval
+from cite.zeroshot.measuring import has_slides, predictions
+from cite.zeroshot.scores import ZeroShotScores
+
+COUNTED = ('balanced_accuracy', 'accuracy', 'macro_f1', 'weighted_f1')
+RANKED = ('auroc',)
+MOST_RANKED = 3000
+"""Patches up to which AUROC is sorted anew in each draw; of more that takes minutes."""
+SAMPLES, NUMBERS = 1000, 2 * 10**7
+"""Draws, and draws × units at most: 160 MB."""
+
+Ends = dict[str, dict[str, tuple[float, float]]]
+"""Level → metric → (low, high) of those that have an interval."""
+
+
+def intervals(scores: ZeroShotScores, table: PatchTable, levels: list[str]) -> Ends:
+    """Bootstrap intervals of metrics (`cite.statistics.interval`): slides are drawn, within classes.
+
+    Args:
+        levels: Of `measure`. Where 'slide' is none of them, images are drawn as if they were independent;
+            images of one patient are not, so the intervals are then too narrow.
+
+    Raises:
+        DataError: As `measure`.
+    """
+    from tqdm import tqdm
+
+    found = predictions(scores, table)
+    if not has_slides(table):
+        found = replace(found, slides=list(found.files), patients=None)
+    metrics = COUNTED + (RANKED if len(found) <= MOST_RANKED else ())
+    samples = min(SAMPLES, NUMBERS // len(found))
+    ends: Ends = {level: {} for level in levels}
+    if samples < 100:  # of so many images an interval is narrower than what is written
+        return ends
+    todo = [(level, metric) for level in levels for metric in metrics]
+    for level, metric in tqdm(todo, desc='intervals', delay=2):
+        own = interval([found], metric, level, samples)
+        if own.low is not None and own.high is not None:
+            ends[level][metric] = (own.low, own.high)
+    return ends
