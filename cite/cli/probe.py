@@ -62,7 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     how.add_argument('--baseline-weights', type=Path, metavar='FILE', help='its weights')
     how.add_argument('--no-baseline', action='store_true', help='no other model beside it')
-    parser.add_argument('--out', type=Path, required=True, help='folder to write into')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs/probe'),
+        help='folder to write (default: work_dirs/probe)',
+    )
     add_debug(parser)
 
 

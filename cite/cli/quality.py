@@ -37,7 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--file-column', metavar='NAME', default='file', help='default: file')
     parser.add_argument(
-        '--out', type=Path, default=Path('quality'), help='folder (default: quality)'
+        '--out',
+        type=Path,
+        default=Path('work_dirs/quality'),
+        help='folder (default: work_dirs/quality)',
     )
     parser.add_argument(
         '--filters',

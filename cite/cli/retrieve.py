@@ -82,7 +82,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='auto (default): exact search (flat) up to 67 million numbers, ivf above',
     )
     parser.add_argument(
-        '--out', type=Path, default=Path('retrieval'), help='folder to write (default: retrieval)'
+        '--out',
+        type=Path,
+        default=Path('work_dirs/retrieval'),
+        help='folder to write (default: work_dirs/retrieval)',
     )
     add_feature_arguments(parser)
     add_debug(parser)

@@ -60,7 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--truncate', action='store_true', help='cut texts that are too long for the model'
     )
     parser.add_argument(
-        '--out', type=Path, default=Path('zeroshot'), help='folder to write (default: zeroshot)'
+        '--out',
+        type=Path,
+        default=Path('work_dirs/zeroshot'),
+        help='folder to write (default: work_dirs/zeroshot)',
     )
     instead = parser.add_argument_group('instead').add_mutually_exclusive_group()
     instead.add_argument(
