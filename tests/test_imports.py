@@ -25,13 +25,15 @@ LAYERS = (
     # images by the loop of inference, whose records say what a tower's card does
     ('encoders', 'tuning', 'inference'),
     ('data', 'evaluation', 'anchors'),
-    ('statistics',),
+    ('statistics', 'pages'),
     ('necks', 'heads', 'legacy', 'baselines', 'contrast', 'prefix'),
     ('classifier',),
     ('adapter',),
     ('model_card', 'experiments', 'migrate'),
     ('serving', 'mm'),
-    ('studies',),
+    ('attribution', 'probing', 'retrieval', 'slides'),
+    ('zeroshot', 'quality'),
+    ('studies', 'demo'),
     ('cli', '__main__'),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

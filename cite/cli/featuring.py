@@ -190,6 +190,12 @@ def check_space(found: FeatureTable, space: Space, source: Path) -> None:
         ConfigError: Naming what differs.
     """
     here = space.about['image']
+    if 'digest' not in found.record:
+        raise ConfigError(
+            f'{source}: no record beside it says which model made these features, so they cannot be told '
+            f'from those of another one. Write them by `cite features` (it writes {source.name}.json), or '
+            'leave --features out'
+        )
     record = {'feature_dim': found.features.shape[1], **found.record}
     other = [key for key in SAME if key in record and record[key] != here.get(key)]
     if other:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -40,8 +41,11 @@ def workers(text: str) -> int:
     return 0 if text == '0' else count(text)
 
 
-def image_files(paths: list[Path]) -> list[Path]:
-    """Files as they are, and those in folders and below, sorted.
+def image_files(paths: Sequence[Path], without: Sequence[Path] = ()) -> list[Path]:
+    """Files as they are, and those in folders and below, sorted; hidden ones are passed over.
+
+    Args:
+        without: Folders that are passed over, such as that of the results.
 
     Raises:
         DataError: A path that does not exist, or no images.
@@ -49,7 +53,9 @@ def image_files(paths: list[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            files += sorted(p for p in path.rglob('*') if p.suffix.lower() in SUFFIXES)
+            inside = (p for p in path.rglob('*') if p.suffix.lower() in SUFFIXES)
+            seen = (p for p in inside if not p.name.startswith('.') and p.is_file())
+            files += sorted(p for p in seen if not any(lies_in(p, out) for out in without))
         elif path.is_file():
             files.append(path)
         else:  # now, not when its batch is due
@@ -57,3 +63,8 @@ def image_files(paths: list[Path]) -> list[Path]:
     if not files:
         raise DataError(f'no images in {", ".join(map(str, paths))}; known: {", ".join(SUFFIXES)}')
     return files
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether a path is a folder or lies below it, by their absolute paths."""
+    return path.absolute().is_relative_to(folder.absolute())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cite.cli.featuring import add_feature_arguments
 from cite.cli.parsing import add_debug, count, seed
-from cite.cli.sources import add_source_arguments
+from cite.cli.sources import ImageSource, add_source_arguments
 
 if TYPE_CHECKING:
     from cite.inference import FeatureTable
@@ -23,7 +24,7 @@ BASELINE = 'densenet121'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source_arguments(parser, nargs='+')
     sets = parser.add_argument_group(
-        'sets (a manifest with a column split has them all: train, val, test)'
+        'sets (a manifest with a column split has them all: train, or what --split names, val, test)'
     )
     sets.add_argument('--test', type=Path, help='what to measure on, as SOURCE')
     sets.add_argument('--validation', type=Path, help='what to choose by, as SOURCE')
@@ -36,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     sets.add_argument(
         '--seed', type=seed, default=0, help='of the draw of those slides (default: 0)'
+    )
+    sets.add_argument(
+        '--classes',
+        nargs='+',
+        metavar='NAME',
+        help='label order, lowest grade first, which quadratic kappa needs (default: sorted)',
     )
     add_feature_arguments(parser)
     parser.add_argument('--test-features', type=Path, help='features of the test set, in a file')
@@ -81,11 +88,13 @@ def run(args: argparse.Namespace) -> None:
         )
     protocol = find_protocol(args.protocol)
 
-    from cite.probing.gather import check_shots, model_name
+    from cite.probing.gather import check_shots, model_name, planned
 
-    gathered = _gather(args)
-    check_shots(gathered, args.shots or [])
-    notes = gathered.notes
+    gathered, sources, notes = _gather(args)
+    plan = planned(gathered, args.validation_share, args.seed)
+    check_shots(plan, args.shots or [], args.seeds)
+    print(_sets_line(sources, plan.counts()))
+    notes += gathered.notes
     for note in notes:
         print(f'note: {note}')
     found = _features(args, gathered)
@@ -116,47 +125,97 @@ def run(args: argparse.Namespace) -> None:
             )
         if name == named:
             measured = sets
-    print(write_report(args.out, probed, measured, protocol, notes, curves))
+    ordered = args.classes is not None
+    print(write_report(args.out, probed, measured, protocol, notes, curves, ordered, sources))
 
 
-def _gather(args: argparse.Namespace) -> Gathered:
-    """The sets that the arguments name."""
+def _gather(args: argparse.Namespace) -> tuple[Gathered, dict[str, Any], list[str]]:
+    """The sets that the arguments name, where each is from, and notes of what is not used."""
+    from cite.errors import ConfigError, DataError
+    from cite.probing.gather import Gathered
+    from cite.probing.splits import SPLITS, listed, split_counts, split_of, unused_rows
+
+    own = split_counts(args.source)
+    if args.split is None and own and 'train' not in own:
+        raise DataError(
+            f'{args.source[0]}: no split train, its rows are of {listed(own)}; name one with --split'
+        )
+    split = args.split or ('train' if own else None)
+    train = _read(args, args.source, split, args.classes)
+    assert train.table is not None  # _read sees to it
+    classes = train.table.classes
+    found = {'training': train}
+    taken: dict[str, tuple[list[Path], str | None]] = {'training': (args.source, split)}
+    files = {args.source[0]: own}
+    notes = _left_folders(args, args.source, classes)
+    for which, given in (('validation', args.validation), ('test', args.test)):
+        name: str | None = SPLITS[which]
+        source = args.source if given is None else [given]
+        if given is None:
+            if name not in own or name == split:
+                continue
+        else:
+            files[given] = split_counts([given])
+            if given.resolve() == args.source[0].resolve() and name not in files[given]:
+                raise ConfigError(f'{given}: it is the training set, and has no split {name}')
+            name = split_of(given, files[given], which)
+        found[which] = _read(args, source, name, classes)
+        taken[which] = source, name
+        if given is not None:
+            notes += _left_folders(args, source, classes)
+    unused = unused_rows(files, [(source[0], name) for source, name in taken.values()])
+    notes += [f'{file}: rows that are in no set: {listed(left)}' for file, left in unused.items()]
+    sources: dict[str, Any] = {
+        which: {'source': str(source[0]), 'split': name} for which, (source, name) in taken.items()
+    }
+    gathered = Gathered(found['training'], found.get('validation'), found.get('test'))
+    return gathered, sources | {'not_used': unused}, notes
+
+
+def _read(
+    args: argparse.Namespace, source: list[Path], split: str | None, classes: Any
+) -> ImageSource:
     from cite.cli.sources import read_images
     from cite.errors import ConfigError
-    from cite.probing.gather import Gathered, split_names
 
-    def read(source: list[Path], split: str | None, classes: Any = None) -> Any:
-        root = args.root if source[0].suffix.lower() == '.csv' else None
-        found = read_images(source, root, split, classes, args.slide_pattern)
-        if found.table is None:
-            raise ConfigError(
-                f'{", ".join(map(str, source))}: probing needs labels; give a folder with one folder per '
-                'class, or a manifest with a column label'
-            )
-        return found
+    root = args.root if source[0].suffix.lower() == '.csv' else None
+    found = read_images(source, root, split, classes, args.slide_pattern, [args.out])
+    if found.table is None:
+        raise ConfigError(
+            f'{", ".join(map(str, source))}: probing needs labels; give a folder with one folder per '
+            'class, or a manifest with a column label'
+        )
+    return found
 
-    splits = split_names(args.source)
-    if args.split is not None or not splits:
-        train = read(args.source, args.split)
-    else:
-        if 'train' not in splits:
-            raise ConfigError(
-                f'{args.source[0]}: no split train, the file has {sorted(splits)}; name one with --split'
-            )
-        train = read(args.source, 'train')
-    classes = train.table.classes
-    own = splits if args.split is None else set()
 
-    def other(given: Path | None, split: str) -> Any:
-        if given is not None:
-            inner = split_names([given])
-            if given.resolve() == args.source[0].resolve() and split not in inner:
-                raise ConfigError(f'{given}: it is the training set, and has no split {split}')
-            return read([given], split if split in inner else None, classes)
-        return read(args.source, split, classes) if split in own else None
+def _left_folders(
+    args: argparse.Namespace, source: list[Path], classes: Sequence[str]
+) -> list[str]:
+    """A note of folders in a folder of classes that are no class."""
+    if not source[0].is_dir():
+        return []
+    out = args.out.resolve()
+    left = sorted(
+        entry.name
+        for entry in source[0].iterdir()
+        if entry.is_dir() and entry.name not in classes and entry.name[0] != '.'
+        if not out.is_relative_to(entry.resolve())
+    )
+    return [f'{source[0]}: folders that are no class: {", ".join(left)}'] if left else []
 
-    validation, test = other(args.validation, 'val'), other(args.test, 'test')
-    return Gathered(train, validation, test)
+
+def _sets_line(sources: dict[str, Any], counts: dict[str, dict[str, int] | None]) -> str:
+    """Which rows make each set, and how many they are."""
+    lines = []
+    for which, key in (('training', 'train'), ('validation', 'validation'), ('test', 'test')):
+        count, place = counts[key], sources.get(which)
+        if count is None:
+            continue
+        where = 'set aside of training'
+        if place is not None:
+            where = place['source'] + (f', split {place["split"]}' if place['split'] else '')
+        lines.append(f'{which}: {where} ({count["patches"]} patches of {count["slides"]} slides)')
+    return '; '.join(lines)
 
 
 def _features(args: argparse.Namespace, gathered: Gathered) -> FeatureTable:

@@ -57,7 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         '--language', nargs='+', metavar='CODE', help='wanted languages (default: en)'
     )
-    what.add_argument('--positives', type=Path, help='pathology: folder or manifest of examples')
+    what.add_argument(
+        '--positives',
+        type=Path,
+        help='pathology: folder or manifest (file[,slide][,patient]) of examples, which the model encodes',
+    )
     what.add_argument('--negatives', type=Path, help='pathology: examples of what is none')
     what.add_argument(
         '--pathology-by',
@@ -98,7 +102,7 @@ def run(args: argparse.Namespace) -> None:
         args.source, args.root, args.captions_column, args.file_column, without=[args.out]
     )
     filters = filters_of(args, collection.captions is not None)
-    outcome = run_filters(_material(args, collection), filters)
+    outcome = run_filters(_material(args, collection, filters), filters)
     write_outcome(outcome, args.out, args.clean_captions)
     page = write_page(outcome, args.out)
     width = max(len(step.filter.name) for step in outcome.steps)
@@ -174,10 +178,15 @@ def _options(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     return {name: values for name, values in found.items() if values}
 
 
-def _material(args: argparse.Namespace, collection: Any) -> Material:
+def _material(args: argparse.Namespace, collection: Any, filters: Sequence[Filter]) -> Material:
     from cite.quality import Material
 
-    has_model = any(value is not None for value in (args.model, args.adapter, args.features))
+    paired = args.model is not None or args.adapter is not None
+    # features that are there are the collection's: whatever else is looked at, the model encodes
+    encoding = argparse.Namespace(**{**vars(args), 'features': None})
+    stored = args
+    if args.features is not None and paired and _encodes_examples(filters):
+        stored = argparse.Namespace(**{**vars(args), 'model': None, 'adapter': None})
     spaces: list[Space] = []
 
     def space() -> Space:
@@ -185,15 +194,33 @@ def _material(args: argparse.Namespace, collection: Any) -> Material:
             spaces.append(space_of(args))
         return spaces[0]
 
-    def in_space(files: Sequence[Path], names: Sequence[str], out: Path) -> FeatureTable:
-        return space_features(args, space(), files, names, out)
+    def in_space(
+        words: argparse.Namespace, files: Sequence[Path], names: Sequence[str], out: Path
+    ) -> FeatureTable:
+        return space_features(words, space(), files, names, out)
 
-    paired = args.model is not None or args.adapter is not None
+    examples: dict[str, Any] = {}
+    if paired:
+        examples = {
+            'features': partial(vision_features, encoding),
+            'space': partial(in_space, encoding),
+        }
     return Material(
         collection,
         cache=args.out / 'cache',
-        features=partial(vision_features, args) if has_model else None,
+        features=partial(vision_features, stored) if paired or args.features is not None else None,
         space=space if paired else None,
-        space_features=in_space if paired else None,
+        space_features=partial(in_space, args) if paired else None,
+        example_features=examples,
         workers=args.workers,
+    )
+
+
+def _encodes_examples(filters: Sequence[Filter]) -> bool:
+    """Whether a model has work to do beside features that are there."""
+    from cite.quality.filters.pathology import Pathology
+
+    return any(
+        isinstance(one, Pathology) and one.by == 'features' and one.positives is not None
+        for one in filters
     )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cite.cli.inference import SUFFIXES, image_files
+from cite.cli.inference import SUFFIXES, image_files, lies_in
 from cite.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ def read_source(args: argparse.Namespace, classes: Sequence[str] | None = None) 
         ConfigError: Options that do not go together.
     """
     given = args.source if isinstance(args.source, list) else [args.source]
-    return read_images(given, args.root, args.split, classes, args.slide_pattern)
+    written = [getattr(args, name, None) for name in ('out', 'index')]
+    without = [folder for folder in written if isinstance(folder, Path)]
+    return read_images(given, args.root, args.split, classes, args.slide_pattern, without)
 
 
 def read_images(
@@ -70,10 +72,15 @@ def read_images(
     split: str | None = None,
     classes: Sequence[str] | None = None,
     slide_pattern: str | None = None,
+    without: Sequence[Path] = (),
 ) -> ImageSource:
     """Images of folders, files or one manifest; of one folder of classes or a manifest with labels.
 
-    A manifest without a column slide makes every patch its own slide, and so does a folder.
+    A manifest without a column slide makes every patch its own slide, and so does a folder. A slide may
+    have patches of several classes.
+
+    Args:
+        without: Folders that are no source wherever they lie, such as that of the results.
 
     Raises:
         DataError, ConfigError: See `read_source`.
@@ -87,21 +94,25 @@ def read_images(
         return _of_manifest(manifests[0], root, split, classes, slide_pattern)
     if root is not None or split is not None:
         raise ConfigError('--root and --split go with a CSV manifest')
-    if len(source) == 1 and source[0].is_dir() and _has_classes(source[0]):
+    if len(source) == 1 and source[0].is_dir() and (found := _classes_in(source[0], without)):
         from cite.data.readers import read_folder
 
-        return _of_table(read_folder(source[0], classes, slide_pattern), slide_pattern is not None)
+        table = read_folder(source[0], classes or found, slide_pattern, one_class_per_slide=False)
+        return _of_table(table, slide_pattern is not None)
     if slide_pattern is not None:
         raise ConfigError('--slide-pattern goes with labels: a folder of classes or a manifest')
-    files = image_files(list(source))
+    files = image_files(source, without)
     return ImageSource(files, [str(file) for file in files], None)
 
 
-def _has_classes(folder: Path) -> bool:
-    """Whether a folder has folders, and no images beside them."""
+def _classes_in(folder: Path, without: Sequence[Path]) -> list[str]:
+    """Folders of a folder, sorted; none where images lie beside them. One that results are written into is
+    no class."""
     entries = [entry for entry in folder.iterdir() if not entry.name.startswith('.')]
-    images = any(entry.suffix.lower() in SUFFIXES for entry in entries if entry.is_file())
-    return not images and any(entry.is_dir() for entry in entries)
+    if any(entry.suffix.lower() in SUFFIXES for entry in entries if entry.is_file()):
+        return []
+    folders = [entry for entry in entries if entry.is_dir()]
+    return sorted(f.name for f in folders if not any(lies_in(out, f) for out in without))
 
 
 def _of_manifest(
@@ -118,7 +129,9 @@ def _of_manifest(
     if 'label' in header:
         known = 'slide' in header or slide_pattern is not None
         columns = {} if known else {'slide': 'file'}
-        table = read_csv(path, root, classes, split, columns, slide_pattern)
+        table = read_csv(
+            path, root, classes, split, columns, slide_pattern, one_class_per_slide=False
+        )
         return _of_table(table, known)
     names = read_column(path, 'file')
     if split is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,6 +110,9 @@ def run(args: argparse.Namespace) -> int:
     scores = zero_shot(
         space, features.features, classes, prompts, args.pooling, args.truncate, vectors
     )
+    kept = ('precision', 'question', 'skipped', 'versions')
+    record = {**scores.record, 'features': {key: features.record.get(key) for key in kept}}
+    scores = replace(scores, record=record)
     found = find(scores, features.names, [source.files[row] for row in rows], table)
     write_results(found, args.out)
     print(terminal_text(found, write_page(found, args.out)))

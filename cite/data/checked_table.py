@@ -19,11 +19,13 @@ def checked_table(
     source: Path,
     root: str | Path | None,
     patients: list[str] | None = None,
+    one_class_per_slide: bool = True,
 ) -> PatchTable:
     """A checked table of columns as they were read.
 
     Args:
         source: what was read; its folder is the root where `root` is None.
+        one_class_per_slide: see `PatchTable.check`.
 
     Raises:
         DataError: no rows, or rows that contradict each other (`PatchTable.check`).
@@ -39,5 +41,5 @@ def checked_table(
         patients=None if patients is None else np.array(patients),
         source=str(source),
     )
-    table.check(require_every_class=False)
+    table.check(require_every_class=False, one_class_per_slide=one_class_per_slide)
     return table

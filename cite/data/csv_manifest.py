@@ -24,6 +24,7 @@ def read_csv(
     columns: Mapping[str, str | None] | None = None,
     slide_pattern: str | None = None,
     patient_pattern: str | None = None,
+    one_class_per_slide: bool = True,
 ) -> PatchTable:
     """Read a manifest with a header: `file,label,slide[,patient][,split]`.
 
@@ -38,6 +39,7 @@ def read_csv(
             patch its own slide; `{'split': None}` leaves a column unread.
         slide_pattern: where the file has no slide column: see `slides_from_names`.
         patient_pattern: where the file has no patient column: see `patients_from_names`.
+        one_class_per_slide: see `PatchTable.check`.
 
     Raises:
         DataError: no such file, empty, not UTF-8, missing columns, an empty field, an unknown
@@ -81,7 +83,14 @@ def read_csv(
     if 'patient' not in values and patient_pattern is not None:
         values['patient'] = patients_from_names(values['file'], patient_pattern, path)
     table = checked_table(
-        values['file'], labels, values['slide'], classes, path, root, values.get('patient')
+        values['file'],
+        labels,
+        values['slide'],
+        classes,
+        path,
+        root,
+        values.get('patient'),
+        one_class_per_slide,
     )
     if 'split' in values:
         for unit in ('slide', 'patient'):

@@ -113,6 +113,7 @@ def read_folder(
     classes: Sequence[str] | None = None,
     slide_pattern: str | None = SLIDE_PATTERN,
     patient_pattern: str | None = None,
+    one_class_per_slide: bool = True,
 ) -> PatchTable:
     """Read `root/class/*.jpg` (also jpeg, png, tif, tiff, bmp, webp), folders within included.
 
@@ -121,6 +122,7 @@ def read_folder(
         classes: folders to read, in label order; default all of them, sorted.
         slide_pattern: see `slides_from_names`; it is matched on `class/.../name.jpg`.
         patient_pattern: see `patients_from_names`; default: patients are not known.
+        one_class_per_slide: see `PatchTable.check`.
 
     Raises:
         DataError: no such folder, no class folder, no image, or names without a slide.
@@ -138,7 +140,9 @@ def read_folder(
     flat = [file for members in files for file in members]
     slides = slides_from_names(flat, slide_pattern, root)
     patients = patient_pattern and patients_from_names(flat, patient_pattern, root)
-    return checked_table(flat, labels, slides, names, root, root, patients or None)
+    return checked_table(
+        flat, labels, slides, names, root, root, patients or None, one_class_per_slide
+    )
 
 
 def _images_under(folder: Path, prefix: str) -> Iterator[str]:

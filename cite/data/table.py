@@ -112,11 +112,14 @@ class PatchTable:
             for index, name in enumerate(self.classes)
         }
 
-    def check(self, require_every_class: bool = True) -> None:
+    def check(self, require_every_class: bool = True, one_class_per_slide: bool = True) -> None:
         """Raise `DataError` where the table contradicts itself.
 
-        That is: a file listed twice, a label that is no class, a slide with two classes or two
-        patients and, where asked for, a class without patches.
+        That is: a file listed twice, a label that is no class, a slide with two patients and, where
+        asked for, a slide with two classes or a class without patches.
+
+        Args:
+            one_class_per_slide: False where labels are of patches: tumour and normal tissue of one slide.
         """
         names, counts = np.unique(self.files, return_counts=True)
         if (counts > 1).any():
@@ -139,7 +142,7 @@ class PatchTable:
                 )
         slides, slide = np.unique(self.slides, return_inverse=True)
         mixed = _with_two_values(slide, self.labels, len(slides))
-        if len(mixed):
+        if len(mixed) and one_class_per_slide:
             held = [
                 f'{slides[row]} ({" and ".join(self._classes_of(slides[row]))})'
                 for row in mixed[:5]

@@ -101,7 +101,32 @@ def _cell(sheet: Image.Image, draw: Any, cell: Cell, x: int, y: int, side: int) 
         sheet.paste(fitted, (left, top))
     if cell.colour is not None:
         draw.rectangle((x, y, x + side - 1, y + side - 1), outline=cell.colour, width=FRAME)
-    _write(draw, _wrap(cell.caption, side, SMALL, LINES), x, y + side + 3, SMALL, GREY)
+    _write(draw, _caption(cell.caption, side), x, y + side + 3, SMALL, GREY)
+
+
+def _caption(text: str, side: int) -> list[str]:
+    """A caption in its lines. What is said last, such as a file name, keeps its end: copies of a slide's
+    patches differ there."""
+    lines = ' '.join(text.splitlines()[:-1]), (text.splitlines() or [''])[-1]
+    if len(text.splitlines()) < 2:
+        return _wrap(text, side, SMALL, LINES)
+    return [*_wrap(lines[0], side, SMALL, LINES - 1), _shortened(lines[1], side)]
+
+
+def _shortened(text: str, width: int) -> str:
+    """A line that fits, with an ellipsis in its middle where it had to be cut."""
+    font = _font(SMALL)
+    if font.getlength(text) <= width:
+        return text
+    keep = min(len(text), width)
+    while keep > 2 and font.getlength(_without_middle(text, keep)) > width:
+        keep -= 1
+    return _without_middle(text, keep)
+
+
+def _without_middle(text: str, keep: int) -> str:
+    tail = (keep + 1) // 2
+    return f'{text[: keep - tail]}…{text[-tail:]}'
 
 
 def _fit(image: Image.Image, side: int) -> Image.Image:

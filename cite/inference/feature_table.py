@@ -39,10 +39,17 @@ class FeatureTable:
     def rows_of(self, names: Sequence[str]) -> np.ndarray:
         """The row of each name, (len(names),) int64.
 
+        Names of a folder may be written from another place: `a/1.png` is `tiles/a/1.png`, where that holds
+        of all of them.
+
         Raises:
             DataError: Names that the file does not have.
         """
         place = {name: row for row, name in enumerate(self.names)}
+        if names and names[0] not in place:
+            start = _start(self.names, names[0])
+            moved = [f'{start}{name}' for name in names]
+            names = moved if start and all(name in place for name in moved) else names
         missing = [name for name in names if name not in place]
         if missing:
             shown = ', '.join(missing[:SHOWN]) + (' …' if len(missing) > SHOWN else '')
@@ -52,6 +59,12 @@ class FeatureTable:
                 'source (cite features)'
             )
         return np.fromiter((place[name] for name in names), np.int64, len(names))
+
+
+def _start(stored: Sequence[str], name: str) -> str:
+    """What stands before `name` in the one stored name that ends with it; '' where there is no such one."""
+    found = [other for other in stored if other.endswith(f'/{name}')]
+    return found[0][: -len(name)] if len(found) == 1 else ''
 
 
 def read_features(path: str | Path) -> FeatureTable:

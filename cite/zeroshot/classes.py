@@ -59,21 +59,62 @@ class ClassTexts:
         return len(self.names)
 
     def labels_of(self, table: PatchTable) -> np.ndarray:
-        """The class of each patch, (N,) int64; labels are matched by name, numbers by place.
+        """The class of each patch, (N,) int64; labels are matched by name.
+
+        Numbers that are no names are places among the classes, from 0, and one of the labels must be 0:
+        numbers from 1 would name the class after the right one.
 
         Raises:
-            DataError: A label that no class has; the message names both lists.
+            DataError: A label that no class has, numbers without a 0, or two labels of one class; the
+                message names both lists.
         """
-        used = np.unique(table.labels)
+        by_place = self._by_place(table)
         places = np.zeros(len(table.classes), np.int64)
-        for index in used:
-            places[index] = self._place(table.classes[index], table)
+        given: dict[int, str] = {}
+        for index in np.unique(table.labels).tolist():
+            label = table.classes[index]
+            place = self._place(label, table, by_place)
+            if given.setdefault(place, label) != label:
+                raise DataError(
+                    f'{table.source}: the labels {given[place]!r} and {label!r} are both the class '
+                    f'{self.names[place]!r} of {_where(self.source)}; write one of them for both'
+                )
+            places[index] = place
         return places[table.labels]
 
-    def _place(self, label: str, table: PatchTable) -> int:
+    def numbered(self, table: PatchTable) -> dict[str, str]:
+        """Label → class of those labels that are taken as numbers of classes; {} where all are names.
+
+        Raises:
+            DataError: As `labels_of`.
+        """
+        found = self.labels_of(table)
+        if not self._by_place(table):
+            return {}
+        used, rows = np.unique(table.labels, return_index=True)
+        pairs = {table.classes[u]: self.names[found[r]] for u, r in zip(used, rows, strict=True)}
+        numbers = [label for label in pairs if label.isdecimal()]
+        return {label: pairs[label] for label in sorted(numbers, key=int)}
+
+    def _by_place(self, table: PatchTable) -> bool:
+        """Whether labels that are numbers are places: where none of them is a name."""
+        numbers = [label for label in table.classes if label.isdecimal()]
+        if not numbers or any(label in self.names for label in numbers):
+            return False
+        if all(int(label) for label in numbers):
+            example = sorted(numbers, key=int)[0]
+            raise DataError(
+                f'{table.source}: the labels {_listed(sorted(numbers, key=int))} are numbers, which are '
+                f'places among the classes of {_where(self.source)} counted from 0, but none is 0. Write '
+                f"the classes by the labels' names (in a .txt file '{example}: text'), or number the labels "
+                f'from 0. Classes: {_listed(self.names)}'
+            )
+        return True
+
+    def _place(self, label: str, table: PatchTable, by_place: bool) -> int:
         if label in self.names:
             return self.names.index(label)
-        if label.isdecimal() and int(label) < len(self):
+        if by_place and label.isdecimal() and int(label) < len(self):
             return int(label)
         close = difflib.get_close_matches(label, self.names, n=1)
         hint = f' Is {close[0]!r} meant?' if close else ''
@@ -93,7 +134,7 @@ def classes_of_names(names: Sequence[str], where: str) -> ClassTexts:
     if names and all(name.isdecimal() for name in names):
         raise ConfigError(
             f'{where}: the labels are numbers, which say nothing to a text tower; give the classes in a '
-            'file (--classes), in the order of the numbers'
+            'file (--classes), in the order of the numbers from 0, or with the numbers as names (1: text)'
         )
     texts = tuple((' '.join(name.replace('_', ' ').split()),) for name in names)
     return ClassTexts(tuple(names), texts, {'names of': where})

@@ -1,12 +1,10 @@
-"""How far the metrics hold: 95 % intervals over slides, or over images where slides are not known."""
+"""How far the metrics hold: 95 % intervals over patients or slides, or over images where neither is known."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from cite.data.table import PatchTable
 from cite.statistics.bootstrap import interval
-from cite.zeroshot.measuring import has_slides, predictions
+from cite.zeroshot.measuring import predictions
 from cite.zeroshot.scores import ZeroShotScores
 
 COUNTED = ('balanced_accuracy', 'accuracy', 'macro_f1', 'weighted_f1')
@@ -21,11 +19,13 @@ Ends = dict[str, dict[str, tuple[float, float]]]
 
 
 def intervals(scores: ZeroShotScores, table: PatchTable, levels: list[str]) -> Ends:
-    """Bootstrap intervals of metrics (`cite.statistics.interval`): slides are drawn, within classes.
+    """Bootstrap intervals of metrics (`cite.statistics.interval`): patients are drawn where they are known,
+    else slides (`cite.zeroshot.measuring.drawn`), among those of the class that most of their patches have.
 
     Args:
-        levels: Of `measure`. Where 'slide' is none of them, images are drawn as if they were independent;
-            images of one patient are not, so the intervals are then too narrow.
+        levels: Of `measure`. Slides with patches of several classes have no level, but are drawn. Where
+            neither slides nor patients are known, images are drawn as if they were independent; those of
+            one patient are not, so the intervals are then too narrow.
 
     Raises:
         DataError: As `measure`.
@@ -33,8 +33,6 @@ def intervals(scores: ZeroShotScores, table: PatchTable, levels: list[str]) -> E
     from tqdm import tqdm
 
     found = predictions(scores, table)
-    if not has_slides(table):
-        found = replace(found, slides=list(found.files), patients=None)
     metrics = COUNTED + (RANKED if len(found) <= MOST_RANKED else ())
     samples = min(SAMPLES, NUMBERS // len(found))
     ends: Ends = {level: {} for level in levels}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -53,8 +54,43 @@ def has_slides(table: PatchTable) -> bool:
     """Whether slides are more than the patches themselves, and have one class each."""
     if (table.slides == table.files).all():
         return False
+    return not _slides_of_several(table)
+
+
+def drawn(table: PatchTable) -> str:
+    """What intervals are drawn over: 'patients', 'slides' or 'images, as if they were independent'."""
+    if table.patients is not None:
+        return 'patients'
+    known = not (table.slides == table.files).all()
+    return 'slides' if known else 'images, as if they were independent'
+
+
+def notes(scores: ZeroShotScores, table: PatchTable) -> list[str]:
+    """What a reader should know of labels and slides, a sentence each: numbers that were taken as places of
+    classes, slides of several classes.
+
+    Raises:
+        DataError: As `predictions`.
+    """
+    found = []
+    numbered = scores.classes.numbered(table)
+    if numbered:
+        pairs = [f'{label} → {name}' for label, name in numbered.items()]
+        shown = ', '.join(pairs[:20]) + (f', … ({len(pairs)} in all)' if len(pairs) > 20 else '')
+        found.append(f'labels that are numbers are places among the classes, from 0: {shown}')
+    several = _slides_of_several(table)
+    if several:
+        found.append(
+            f'{several} of {len(np.unique(table.slides))} slides have patches of several classes, so nothing '
+            f'is measured of slides; intervals are over {drawn(table)} all the same'
+        )
+    return found
+
+
+def _slides_of_several(table: PatchTable) -> int:
+    """Slides whose patches have more than one class."""
     pairs = {(slide, int(label)) for slide, label in zip(table.slides, table.labels, strict=True)}
-    return len(pairs) == len(set(table.slides.tolist()))
+    return sum(count > 1 for count in Counter(slide for slide, _ in pairs).values())
 
 
 def _predictions(

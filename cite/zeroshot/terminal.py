@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -66,8 +68,14 @@ def prompts_line(found: Findings) -> str:
     templates = '1 template' if count == 1 else f'{count} templates'
     return (
         f'prompts: {prompts["name"]} ({templates}; {prompts["source"]}) · pooling: {record["pooling"]} · '
-        f'features and texts of unit length · scale {found.scores.scale:.1f}'
+        f'features and texts of unit length · scale {found.scores.scale:.1f}{_precision(record)}'
     )
+
+
+def _precision(record: Mapping[str, Any]) -> str:
+    """Of the images' features, where it is known."""
+    said = (record.get('features') or {}).get('precision')
+    return f' · {said}' if said else ''
 
 
 def metrics_table(found: Findings) -> Table:

@@ -186,3 +186,121 @@ def test_bad_input_is_one_line(data, capsys):
     given = ('--features', data / 'bad.npy', '--no-baseline', '--out', data / 'out')
     assert 'not finite' in one_error(capsys, data / 'train', *given)
     assert 'lack' in one_error(capsys, data / 'all.csv', *given)
+
+
+def rewritten(data, name, change):
+    """The manifest with other splits: change(row as a list) → row, or None to leave it out."""
+    rows = list(csv.reader((data / 'all.csv').open(newline='')))
+    kept = [rows[0], *(row for row in map(change, rows[1:]) if row is not None)]
+    with (data / name).open('w', newline='') as file:
+        csv.writer(file).writerows(kept)
+    return data / name
+
+
+@pytest.fixture
+def graded(data):
+    """A manifest of three classes: some patches of pink are 'grey'."""
+
+    def change(row):
+        number = int(row[0].split('/')[-1].split('.')[0])
+        if row[1] == 'pink' and number % 4 < 2:
+            row[1] = 'grey'
+        return row
+
+    return rewritten(data, 'graded.csv', change)
+
+
+def test_classes_have_the_order_that_is_given(data, graded, capsys):
+    end = (*MODEL, '--no-baseline', '--out', data / 'out')
+    assert probe(graded, *end) == 0
+    assert 'quadratic kappa: left out' in capsys.readouterr().out
+    results = json.loads((data / 'out' / 'results.json').read_text())
+    assert results['patch']['quadratic_kappa'] is None
+    assert results['patch']['classes'] == ['blue', 'grey', 'pink']
+    order = ['pink', 'blue', 'grey']
+    assert probe(graded, '--classes', *order, *end) == 0
+    other = json.loads((data / 'out' / 'results.json').read_text())
+    assert other['patch']['classes'] == order
+    assert isinstance(other['patch']['quadratic_kappa'], float)
+    assert list(load_probe(data / 'out' / 'probe.safetensors').classes) == order
+    moved = np.array(other['patch']['confusion'])
+    assert moved[1, 1] == 6  # blue, which colour alone tells from the others
+    assert 'grey' in one_error(capsys, graded, '--classes', 'blue', 'pink', *end)
+
+
+def test_folders_that_are_no_class_are_noted(data, capsys):
+    patch(data / 'test' / 'red' / '0.png', (250, 0, 0), 1)
+    end = (*MODEL, '--no-baseline', '--out', data / 'test' / 'out')
+    assert probe(data / 'train', '--test', data / 'test', *end) == 0
+    assert 'test: folders that are no class: red\n' in capsys.readouterr().out
+
+
+def no_features(monkeypatch):
+    def refuse(*_):
+        raise AssertionError('features were computed')
+
+    monkeypatch.setattr('cite.cli.featuring.vision_features', refuse)
+
+
+def test_shots_are_refused_before_features(data, capsys, monkeypatch):
+    no_features(monkeypatch)
+    only = rewritten(data, 'only.csv', lambda row: row if row[3] == 'train' else None)
+    lone = rewritten(data, 'lone.csv', lambda row: [*row[:2], row[0].replace('/', '_'), row[3]])
+    mixed = rewritten(
+        data, 'mixed.csv', lambda row: [*row[:2], row[2].replace('pink', 'blue'), row[3]]
+    )
+    end = (*MODEL, '--no-baseline', '--out', data / 'out', '--shots')
+    # six slides per class, of which one is set aside
+    assert 'blue has 5' in one_error(capsys, only, *end, 1, 6)
+    assert '--shots 1, draw 0' in one_error(capsys, lone, *end, 1)
+    assert 'hold patches of several' in one_error(capsys, mixed, *end, 1)
+
+
+def test_slides_of_several_classes_are_probed(data, capsys):
+    mixed = rewritten(
+        data,
+        'mixed.csv',
+        lambda row: [*row[:2], row[2].replace('pink', 'blue'), row[3].replace('val', 'train')],
+    )
+    assert probe(mixed, *MODEL, '--no-baseline', '--out', data / 'out') == 0
+    text = capsys.readouterr().out
+    assert 'patch (n = 12)' in text and 'no results of slides: 3 of 3' in text
+    sets = json.loads((data / 'out' / 'results.json').read_text())['sets']
+    assert sets['train']['slides'] + sets['validation']['slides'] == 9
+    assert sets['validation']['slides'] == 2
+
+
+def test_rows_of_every_split_are_accounted_for(data, capsys):
+    out = data / 'out'
+    end = (*MODEL, '--no-baseline', '--out', out)
+    assert probe(data / 'all.csv', '--split', 'train', *end) == 0
+    text = capsys.readouterr().out
+    results = json.loads((out / 'results.json').read_text())
+    assert results['measured_on'] == 'test' and 'no test set' not in text
+    file = str(data / 'all.csv')
+    assert results['sources'] == {
+        'training': {'source': file, 'split': 'train'},
+        'validation': {'source': file, 'split': 'val'},
+        'test': {'source': file, 'split': 'test'},
+        'not_used': {},
+    }
+    assert f'test: {file}, split test (12 patches of 6 slides)' in text
+
+    train = rewritten(data, 'a.csv', lambda row: row if row[3] == 'train' else None)
+    held = rewritten(data, 'b.csv', lambda row: [*row[:3], 'holdout'] if row[3] == 'test' else None)
+    assert probe(train, '--test', held, *end) == 0
+    assert f'{held}, split holdout (12 patches' in capsys.readouterr().out
+
+    several = rewritten(
+        data,
+        'c.csv',
+        lambda row: None if row[3] == 'train' else [*row[:3], row[3].replace('test', 'holdout')],
+    )
+    err = one_error(capsys, train, '--test', several, *end)
+    assert 'holdout (12), val (12)' in err
+
+    third = rewritten(data, 'd.csv', lambda row: [*row[:3], row[3].replace('val', 'later')])
+    assert probe(third, *end) == 0
+    assert f'note: {third}: rows that are in no set: later (12)' in capsys.readouterr().out
+    results = json.loads((out / 'results.json').read_text())
+    assert results['sources']['not_used'] == {str(third): {'later': 12}}

@@ -114,6 +114,63 @@ def test_pathology_by_features_and_by_texts_of_a_pair(folder, tmp_path, capsys):
     assert 'measured on nothing' in capsys.readouterr().out
 
 
+def test_examples_are_encoded_and_never_looked_up_by_name(folder, tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    for kind, side in (('positives', 80), ('negatives', 5)):
+        (tmp_path / kind).mkdir()
+        for number in range(12):
+            noise = Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8))
+            noise.resize((80, 80), Image.Resampling.NEAREST).save(tmp_path / kind / f'{number}.png')
+    for number in range(9, 12):  # so the collection has every name of the examples
+        coarse = Image.open(tmp_path / f'negatives/{number}.png').rotate(90)
+        coarse.save(folder / f'{number}.png')
+    manifest = tmp_path / 'images/list.csv'
+    manifest.write_text('file\n' + ''.join(f'{number}.png\n' for number in range(12)))
+    features, out = tmp_path / 'all.npy', tmp_path / 'q'
+    encode = ['features', MODEL, str(manifest), '--out', str(features), '--device', 'cpu']
+    encode += ['--precision', 'fp32']
+    assert main(encode) == 0
+    words = [manifest, '--filters', 'pathology', '--positives', tmp_path / 'positives']
+    words += ['--negatives', tmp_path / 'negatives', '--device', 'cpu', '--precision', 'fp32']
+    capsys.readouterr()
+    assert quality(*words, '--features', features, '--out', out) == 2
+    assert 'encodes its examples itself' in one_error(capsys)
+    found = []
+    for given in (['--model', MODEL], ['--model', MODEL, '--features', features]):
+        assert quality(*words, *given, '--out', out) == 0
+        step = json.loads((out / 'results.json').read_text())['filters'][-1]
+        found.append((rows(out / 'dropped.csv'), step['threshold'], step['about']['measured']))
+    assert {'9.png', '10.png', '11.png'} <= {row['file'] for row in found[0][0]}
+    assert [row['file'] for row in found[0][0]] == [row['file'] for row in found[1][0]]
+    assert found[0][1] == pytest.approx(found[1][1], abs=0.01)
+    assert found[0][2]['auroc'] == found[1][2]['auroc'] > 0.5
+    other = [*words, '--features', features, '--model', 'tiny-tissue', '--out', out]
+    capsys.readouterr()
+    assert quality(*other) == 2
+    assert 'use the same model' in one_error(capsys)
+
+
+def test_features_without_a_record_are_no_neighbours_unless_they_are_trusted(
+    folder, tmp_path, capsys
+):
+    reference = tmp_path / 'reference'
+    reference.mkdir()
+    (reference / '2.png').write_bytes((folder / '2.png').read_bytes())
+    features, out = tmp_path / 'reference.npy', tmp_path / 'q'
+    assert main(['features', MODEL, str(reference), '--out', str(features), '--device', 'cpu']) == 0
+    bare = tmp_path / 'bare.npy'
+    np.save(bare, np.load(features))
+    words = [folder, '--filters', 'neighbours', '--model', MODEL, '--device', 'cpu', '--closest']
+    words += ['0.9999', '--against', bare, '--out', out]
+    capsys.readouterr()
+    assert quality(*words) == 2
+    told = one_error(capsys)
+    assert 'no record' in told and '--options neighbours.trust=true' in told
+    assert not (out / 'cache/collection_features.npy').exists()  # told before the work
+    assert quality(*words, '--options', 'neighbours.trust=true') == 0
+    assert [row['file'] for row in rows(out / 'dropped.csv')] == ['2.png']
+
+
 def test_all_dropped_is_no_error_but_told(folder, tmp_path, capsys):
     out = tmp_path / 'q'
     words = [folder, '--filters', 'unreadable', '--options', 'unreadable.least_side=1000']

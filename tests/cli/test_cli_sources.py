@@ -72,3 +72,23 @@ def test_nothing_there(tmp_path):
     for source in (tmp_path, tmp_path / 'missing', tmp_path / 'm.csv'):
         with pytest.raises(CiteError):
             read_images([source])
+
+
+def test_results_are_no_source(tmp_path, monkeypatch):
+    """What a verb writes into the folder that it reads is not read by the next run."""
+    for name in ('b/1.png', 'a/2.png', 'work_dirs/out/figures/3.png', 'a/._2.png'):
+        picture(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    out = Path('work_dirs/out')
+    found = read_images([Path()], without=[out])
+    assert found.table.classes == ('a', 'b') and found.names == ['a/2.png', 'b/1.png']
+    loose = read_images([Path('a'), Path('work_dirs')], without=[out])
+    assert loose.files == [Path('a/2.png')]
+
+
+def test_patches_of_one_slide_may_differ_in_class(tmp_path):
+    (tmp_path / 'm.csv').write_text('file,label,slide\n0.png,tumour,s\n1.png,normal,s\n')
+    found = read_images([tmp_path / 'm.csv'])
+    assert found.slides_known and found.table.slides.tolist() == ['s', 's']
+    with pytest.raises(DataError, match='a slide has one class'):
+        found.table.check()

@@ -72,3 +72,13 @@ def test_same_pixels():
 def test_nothing_to_draw(rows, side):
     with pytest.raises(ConfigError, match='a contact sheet needs'):
         contact_sheet(rows, side=side)
+
+
+def test_a_file_name_keeps_its_end():
+    from cite.images.contact_sheet import SMALL, _font, _shortened
+
+    names = [f'0f98b85657b200ce245072147c09a435_{number}.jpg' for number in range(3)]
+    shown = [_shortened(name, 160) for name in names]
+    assert len(set(shown)) == 3 and all(text.endswith('.jpg') for text in shown)
+    assert all(_font(SMALL).getlength(text) <= 160 for text in shown)
+    assert _shortened('short.jpg', 160) == 'short.jpg'

@@ -127,3 +127,14 @@ def test_cut_file_and_other_table(tower, files, tmp_path):
     (tmp_path / 'a.npy.json').write_text(json.dumps({}))
     with pytest.raises(DataError, match='4 rows, but 5 names'):
         read_features(out)
+
+
+def test_names_of_a_folder_from_another_place(tower, files, tmp_path):
+    stored = ['tiles/a/0.png', 'tiles/a/1.png', 'tiles/b/0.png', 'tiles/b/1.png', 'other.png']
+    extract(tower, files, tmp_path / 'a.npy', names=stored)
+    table = read_features(tmp_path / 'a.npy')
+    assert table.rows_of(['b/1.png', 'a/0.png']).tolist() == [3, 0]
+    # bare names could be of any folder, and one that is missing must not hide behind the others
+    for names in (['0.png'], ['b/1.png', 'c/0.png'], ['x/other.png']):
+        with pytest.raises(DataError, match='lack'):
+            table.rows_of(names)

@@ -6,6 +6,7 @@ classes = [
 ]
 data_root = 'data/quickstart'
 patch_size = 300
+mpp = 0.75  # as it is drawn: slides are cut at that resolution (cite slide)
 
 train_dataloader = dict(
     batch_size=32,

@@ -1,0 +1,1 @@
+"""How a map is made: one file per method."""

@@ -1,0 +1,1 @@
+"""What is written of a slide: table, heat maps, tiles for QuPath, summary, report."""
