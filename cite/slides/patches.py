@@ -20,10 +20,11 @@ from cite.errors import DataError
 from cite.images.read_ahead import in_order, settle_workers
 from cite.slides.files import stamp
 from cite.slides.inference import BLUR, MOST_DAMAGED
+from cite.slides.overview import look
 from cite.slides.readers import RegionError, open_slide
 from cite.slides.tiles import read_tile, sharpness
 from cite.slides.tiling import Grid, TileSpec, enlarged, make_grid, settle_mpp
-from cite.slides.tissue import find_tissue, overview
+from cite.slides.tissue import find_tissue
 
 COLUMNS = ('file', 'x', 'y', 'tissue', 'sharpness')
 RECORD = 'tiles.json'
@@ -89,13 +90,15 @@ def cut_slide(
 
     with open_slide(path) as slide:
         mpp = settle_mpp(slide, slide_mpp)
-        tissue = find_tissue(overview(slide, mpp), slide.size, mpp)
+        picture, unread = look(slide, mpp, workers, progress)
+        tissue = find_tissue(picture, slide.size, mpp, unread=unread)
         grid = make_grid(slide, spec, tissue, mpp)
         if not len(grid):
             raise DataError(
                 f'slide {path}: no tile of {spec.size} pixels at {spec.mpp} mpp has {spec.tissue:.0%} of '
                 f'tissue, which covers {tissue.share:.1%} of it; lower --tissue, or cut smaller tiles'
             )
+        by = enlarged(spec, mpp)
         numbers = _drawn(grid, most, seed, folder.name)
         place = folder.with_name(f'.{folder.name}-{uuid.uuid4().hex[:8]}')
 
@@ -104,7 +107,7 @@ def cut_slide(
                 tile = read_tile(slide, grid, number)
             except RegionError as error:
                 return None, float('nan'), str(error)
-            sharp = sharpness(tile)
+            sharp = sharpness(tile, by)
             if sharp < blur:
                 return None, sharp, ''
             name = f'{folder.name}_{grid.x[number]}_{grid.y[number]}.{image_format}'
@@ -143,7 +146,6 @@ def cut_slide(
                     f'slide {path}: {len(damaged)} of {len(numbers)} tiles cannot be read, so it is '
                     f'damaged or cut off ({damaged[0]}); copy it again from where it comes from'
                 )
-            by = enlarged(spec, mpp)
             _write(place, rows, {'key': key, 'counts': counts, 'mpp': list(mpp), 'enlarged': by})
             if folder.exists():
                 shutil.rmtree(folder)
