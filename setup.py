@@ -46,7 +46,13 @@ RAY, SUBMITIT = 'ray>=2.40', 'submitit>=1.5'
 FAISS, LANGID = 'faiss-cpu>=1.9', 'py3langid>=0.3'
 CAPTUM, GRADIO = 'captum>=0.8', 'gradio>=6'
 # OpenSlide with its library; tiffslide for OME-TIFF, wsidicom for DICOM that OpenSlide refuses
-SLIDES = ['openslide-python>=1.4', 'openslide-bin>=4', 'tiffslide>=3', 'imagecodecs', 'wsidicom>=0.25']
+SLIDES = [
+    'openslide-python>=1.4',
+    'openslide-bin>=4',
+    'tiffslide>=3',
+    'imagecodecs',
+    'wsidicom>=0.25',
+]
 EXTRAS = {
     'clip': [OPEN_CLIP],
     'text': TEXT,

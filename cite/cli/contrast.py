@@ -26,7 +26,7 @@ FLAGS = (
         'batch',
         'chunk',
     ),
-    *('lr', 'mask_grades'),
+    *('lr', 'mask_grades', 'caption_column'),
 )
 """What goes with --pairs, and says nothing to a config."""
 
@@ -41,6 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar='CSV',
         help="validation pairs (default: rows of --pairs with split 'val'; 'train' then trains)",
+    )
+    data.add_argument(
+        '--caption-column', metavar='NAME', help='column of the captions (default: caption)'
     )
     data.add_argument('--root', type=Path, help="folder of the images (default: each manifest's)")
     data.add_argument('--model', help='published pair (default: plip); see cite models --kind pair')

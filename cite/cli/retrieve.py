@@ -108,7 +108,17 @@ def run(args: argparse.Namespace) -> None:
     from cite.atomic import write_json
     from cite.retrieval.figures import measured_text, metrics_text
     from cite.retrieval.keep import tune_for
-    from cite.retrieval.work import evaluate, report_hits, search, vectors_of_rows
+    from cite.retrieval.work import (
+        EVALUATION,
+        HITS_RECORD,
+        HITS_SHEET,
+        HITS_TABLE,
+        evaluate,
+        remove_hits,
+        report_hits,
+        search,
+        vectors_of_rows,
+    )
 
     if images is None:
         table, index = None, _stored_index(args, space)
@@ -117,36 +127,41 @@ def run(args: argparse.Namespace) -> None:
         images = images.kept(table.names)
         index = _index(args, table, images)
     model = str(args.features) if space is None else space.name
-    results: dict[str, Any] = {
+    about = {
         'model': model if space is None else space.about,
         'normalised': True,
         'index': index.record,
     }
+    written = []
     captions = _captions(args, space, images)
     if queries:
+        remove_hits(args.out)
+        measured_by: dict[str, Any] = {}
         if vectors is None and table is not None:
             vectors = vectors_of_rows(queries, table, index)
         to_images = [row for row, q in enumerate(queries) if captions is None or q.image is None]
         if table is not None and to_images:
-            results['measured'] = tune_for(index, table, vectors[to_images])
-            if results['measured']:
-                print(f'with these queries: {measured_text(results["measured"])}')
+            measured_by = tune_for(index, table, vectors[to_images])
+            if measured_by:
+                print(f'with these queries: {measured_text(measured_by)}')
         parts = search(index, queries, vectors, args.k, images, captions)
         title = f'{model}, {len(index)} images'
         print(f'\n{report_hits(parts, args.k, args.out, title)}\n')
-        results |= {'queries': [query.shown for query in queries], 'k': args.k}
+        asked = {'queries': [query.shown for query in queries], 'k': args.k}
+        write_json(args.out / HITS_RECORD, {**about, 'measured': measured_by, **asked})
+        written += [HITS_SHEET, HITS_TABLE, HITS_RECORD]
     if args.evaluate and images is not None and table is not None:
         measured = evaluate(images, table, captions, args.max_queries)
-        results |= {'evaluation': measured, 'max_queries': args.max_queries}
+        figures = {'evaluation': measured, 'max_queries': args.max_queries}
+        write_json(args.out / EVALUATION, {**about, **figures})
+        written.append(EVALUATION)
         print(f'{metrics_text(measured)}\n')
         if images.pairs is None and images.apart is None:
             print(
                 'slides are not known, so patches of one slide may find each other: a manifest with a '
                 'column slide, or --slide-pattern, leaves them out'
             )
-    write_json(args.out / 'results.json', results)
-    written = 'hits.png, hits.csv and results.json' if queries else 'results.json'
-    print(f'{written} in {args.out}')
+    print(f'{", ".join(written)} in {args.out}')
 
 
 def _images(args: argparse.Namespace) -> Collection | None:

@@ -12,7 +12,8 @@ import numpy as np
 from cite.errors import DataError
 from cite.inference.feature_table import FeatureTable
 from cite.probing.duplicates import same_bytes
-from cite.probing.sets import Part, Sets, held_out, refuse_shared
+from cite.probing.samples import check_classes
+from cite.probing.sets import Part, Sets, few_shots, held_out, refuse_shared
 
 FIELDS = {'training': 'train', 'validation': 'validation', 'test': 'test'}
 """What messages call a set → the attribute."""
@@ -39,7 +40,7 @@ class Gathered:
     def __post_init__(self) -> None:
         self._name_slides()
         sets = list(self.sets().items())
-        self.train.table.check()
+        self.train.table.check(one_class_per_slide=False)
         counts = self.train.table.counts()
         few = [name for name, found in counts.items() if found.patches < 2]
         if few:
@@ -117,6 +118,20 @@ def arranged(gathered: Gathered, found: FeatureTable, share: float, seed: int) -
     return Sets(train, validation, parts.get('test'))
 
 
+def planned(gathered: Gathered, share: float, seed: int) -> Sets:
+    """The sets as `arranged` makes them where every patch has features, before any is computed.
+
+    Raises:
+        DataError: A class with too few slides to set some aside, or with fewer than two patches left.
+        ConfigError: A share that is not between 0 and 1.
+    """
+    names = gathered.images()[1]
+    none = FeatureTable(np.empty((len(names), 1), np.float32), names, {})
+    sets = arranged(gathered, none, share, seed)
+    check_classes(sets.train.table.labels, sets.train.table.classes)
+    return sets
+
+
 def joined(gathered: Gathered, parts: dict[str, FeatureTable]) -> FeatureTable:
     """Features of the sets as one table.
 
@@ -143,35 +158,36 @@ def joined(gathered: Gathered, parts: dict[str, FeatureTable]) -> FeatureTable:
     return FeatureTable(features, names, first.record)
 
 
-def split_names(source: Sequence[Path]) -> set[str]:
-    """What the column split of a manifest holds; nothing where there is none."""
-    if len(source) != 1 or source[0].suffix.lower() != '.csv':
-        return set()
-    from cite.data.text_files import read_rows
+def check_shots(sets: Sets, shots: Sequence[int], seeds: int) -> None:
+    """Refuses shots for which there is too little, before anything is computed.
 
-    header, rows = read_rows(source[0])
-    if 'split' not in header:
-        return set()
-    place = header.index('split')
-    return {row[place] for _, row in rows if row[place]}
-
-
-def check_shots(gathered: Gathered, shots: Sequence[int]) -> None:
-    """Refuses shots for which there are too few slides, before anything is computed.
+    Args:
+        sets: As `planned` gives them: without the slides that are set aside for validation.
+        shots: Slides per class.
+        seeds: Draws for each.
 
     Raises:
-        DataError: Naming the classes.
+        DataError: Too few training slides of a class, too few patches on those drawn, or slides of several
+            classes.
     """
     if not shots:
         return
-    table = gathered.train.table
+    sets.refuse_mixed()
+    table = sets.train.table
     slides = {name: found.slides for name, found in table.counts().items()}
     few = [f'{name} has {n}' for name, n in slides.items() if n < max(shots)]
     if few:
         raise DataError(
-            f'{table.source}: {max(shots)} shots need as many training slides of each class, but '
-            f'{", ".join(few)}; ask for fewer'
+            f'{table.source}: {max(shots)} shots need as many training slides of each class, beside those '
+            f'for validation, but {", ".join(few)}; ask for fewer'
         )
+    for seed in range(seeds):
+        try:
+            check_classes(few_shots(sets, min(shots), seed).train.table.labels, table.classes)
+        except DataError as error:
+            raise DataError(
+                f'{table.source}: --shots {min(shots)}, draw {seed}: {error}'
+            ) from error
 
 
 def model_name(

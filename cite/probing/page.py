@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cite.atomic import write_text
+from cite.experiments.names import key_to_names
 from cite.pages import (
     Block,
     Bullets,
@@ -18,12 +19,12 @@ from cite.pages import (
     render_html,
     render_markdown,
 )
-from cite.probing.pictures import draw_choice, draw_matrices, draw_shots
+from cite.probing.pictures import draw_choice, draw_matrices, draw_shots, matrix_names
 from cite.probing.protocols import Protocol
 from cite.probing.results import LEVELS, MAJORITY, METRICS
 from cite.probing.run import Probed
 
-FIGURES = 'figures'
+FIGURES, SHOTS = 'figures', 'shots.png'
 NAMES = {
     'balanced_accuracy': 'balanced accuracy',
     'accuracy': 'accuracy',
@@ -32,6 +33,7 @@ NAMES = {
     'weighted_f1': 'weighted F1',
     'log_loss': 'log loss',
     'ece': 'ECE',
+    'quadratic_kappa': 'quadratic kappa',
 }
 
 
@@ -88,13 +90,15 @@ def _lead(results: dict[str, Any]) -> list[str]:
     return lead
 
 
-def _results(results: dict[str, Any]) -> list[Block]:
+def level_tables(results: dict[str, Any]) -> list[Table]:
+    """A table for each level, a column for each model; metrics that are left out have no row."""
     columns = {results['model']: results, **results['baselines']}
-    blocks: list[Block] = []
+    tables = []
     for level in (level for level in LEVELS if level in results):
         rows = [
             [name, *(_cell(one, level, metric) for one in columns.values())]
             for metric, name in NAMES.items()
+            if metric not in results['left_out']
         ]
         rows += [
             [
@@ -104,12 +108,17 @@ def _results(results: dict[str, Any]) -> list[Block]:
             for name in results[level]['classes']
         ]
         head = [f'{level} (n = {results[level]["n"]:,})', *columns]
-        blocks.append(Table(head, rows))
-    unit = results['intervals']['slide']['balanced_accuracy']['unit']
+        tables.append(Table(head, rows))
+    return tables
+
+
+def _results(results: dict[str, Any]) -> list[Block]:
+    blocks: list[Block] = [*level_tables(results)]
+    unit = results['intervals']['patch']['balanced_accuracy']['unit']
     blocks.append(
         Paragraph(
             f'In brackets: 95% intervals over {unit}s, for these trainings. Log loss and ECE: lower is '
-            f'better. {MAJORITY}: the most frequent class of the training slides for every patch.'
+            f'better. {MAJORITY}: the {results["baselines"][MAJORITY]["title"]} for every patch.'
         )
     )
     lines = [_difference(name, found) for name, found in results['differences'].items()]
@@ -117,11 +126,12 @@ def _results(results: dict[str, Any]) -> list[Block]:
 
 
 def _difference(name: str, found: dict[str, Any]) -> str:
-    one = found['slide']
+    level, unit = ('slide', 'slides') if 'slide' in found else ('patch', 'patches')
+    one = found[level]
     if one['estimate'] is None:
-        return f'minus {name}: not defined on these slides'
+        return f'minus {name}: not defined on these {unit}'
     return (
-        f'balanced accuracy of slides minus that of {name}: {one["estimate"]:+.3f} '
+        f'balanced accuracy of {unit} minus that of {name}: {one["estimate"]:+.3f} '
         f'({one["low"]:+.3f} to {one["high"]:+.3f}), p = {one["p_bootstrap"]:.3f} over {one["n_units"]} '
         'units'
     )
@@ -152,12 +162,14 @@ def _confusion(folder: Path, probed: Sequence[Probed], results: dict[str, Any]) 
     path = f'{FIGURES}/confusion.png'
     metrics = [results, *(results['baselines'][one.name] for one in probed[1:])]
     draw_matrices(probed, metrics, folder / path)
-    caption = 'Patches; the colour is the share of the row.'
+    classes = probed[0].predictions.classes
+    key = key_to_names(classes, matrix_names(classes))
+    caption = f'Patches; the colour is the share of the row.{f" {key}." if key else ""}'
     return [Picture(path, 'confusion matrix', caption)]
 
 
 def _shots(folder: Path, results: dict[str, Any]) -> list[Block]:
-    path = f'{FIGURES}/shots.png'
+    path = f'{FIGURES}/{SHOTS}'
     full = {results['model']: results['slide']['balanced_accuracy']}
     full |= {
         name: one['slide']['balanced_accuracy']
@@ -206,7 +218,8 @@ def _how(results: dict[str, Any], protocol: Protocol) -> list[Block]:
         f'Model: {about.get("model", results["model"])}, '
         f'digest {str(about.get("digest", "not known"))[:12]}.',
     ]
-    return [Bullets([*lines, *results['notes']])]
+    left_out = [f'{what.replace("_", " ")}: {why}' for what, why in results['left_out'].items()]
+    return [Bullets([*lines, *results['notes'], *left_out])]
 
 
 SCALINGS = {

@@ -71,7 +71,7 @@ def draw_choice(probed: Sequence[Probed], protocol: Protocol, path: Path) -> Non
 
 def draw_matrices(probed: Sequence[Probed], metrics: Sequence[dict[str, Any]], path: Path) -> None:
     """Confusion matrices of patches, a model beside the other."""
-    names = short_names(list(probed[0].predictions.classes), 16)
+    names = matrix_names(probed[0].predictions.classes)
     side = max(3.2, 1.2 + 0.34 * len(names))
     figure = new_figure(0.6 + side * len(probed), side + 0.75)
     found = figure.subplots(1, len(probed), squeeze=False)[0]
@@ -80,6 +80,11 @@ def draw_matrices(probed: Sequence[Probed], metrics: Sequence[dict[str, Any]], p
         title = f'{one.name}\nn = {metric["patch"]["n"]:,} patches'
         ax.set_title(title, fontsize=TEXT + 1, parse_math=False)
     save(figure, path)
+
+
+def matrix_names(classes: Sequence[str]) -> list[str]:
+    """Classes as the matrices call them."""
+    return short_names(list(classes), 16)
 
 
 def draw_shots(

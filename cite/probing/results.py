@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from cite.baselines import majority
-from cite.evaluation.metrics import evaluate
+from cite.evaluation.metrics import classification_metrics, evaluate
 from cite.evaluation.predictions import Predictions
+from cite.probing.mixed import mixed_slides
 from cite.probing.protocols import Protocol
 from cite.probing.run import Probed
 from cite.probing.sets import Sets
@@ -21,7 +22,11 @@ MAJORITY = 'majority'
 
 
 def results_of(
-    probed: Sequence[Probed], sets: Sets, protocol: Protocol, notes: Sequence[str] = ()
+    probed: Sequence[Probed],
+    sets: Sets,
+    protocol: Protocol,
+    notes: Sequence[str] = (),
+    ordered: bool = False,
 ) -> dict[str, Any]:
     """What `results.json` holds: the first model's metrics at each level, those of others as baselines.
 
@@ -30,46 +35,103 @@ def results_of(
         sets: Train, validation, test.
         protocol: Of all.
         notes: What a reader should know besides.
+        ordered: Whether the order of the classes is that of grades. Quadratic kappa is None without one
+            (of two classes it does not depend on it).
 
     Returns:
-        'patch', 'slide' and, where defined, 'patient' as `cite.evaluation.evaluate` gives them;
+        'patch' and, where defined, 'slide' and 'patient' as `cite.evaluation.evaluate` gives them;
+        'left_out' (level or metric → why);
         'intervals'; 'choice'; 'baselines' (each with the same); 'differences' (model minus baseline);
         'sets', 'protocol', 'measured_on', 'notes'.
     """
     model, *others = probed
     where = 'validation' if sets.test is None else 'test'
-    own = _of_one(model)
-    baselines = {one.name: {'title': one.name, **_of_one(one)} for one in others}
+    ordered = ordered or len(model.predictions.classes) == 2
+    own = _of_one(model, ordered)
+    baselines = {one.name: {'title': one.name, **_of_one(one, ordered)} for one in others}
+    unit = 'patches' if sets.train.has_mixed_slides else 'slides'
     baselines[MAJORITY] = {
-        'title': 'majority class of the training slides',
-        **evaluate(majority_predictions(sets)),
+        'title': f'majority class of the training {unit}',
+        **measure(majority_predictions(sets), ordered),
     }
     return {
         'title': f'{model.name}: linear probe ({protocol.name}), {where} set',
         **own,
         'baselines': baselines,
         'differences': {
-            one.name: _differences(model.predictions, one.predictions, (model.name, one.name))
+            one.name: {
+                level: asdict(
+                    paired_difference(
+                        [model.predictions],
+                        [one.predictions],
+                        'balanced_accuracy',
+                        level,
+                        names=(model.name, one.name),
+                    )
+                )
+                for level in LEVELS
+                if level in own
+            }
             for one in others
         },
         'protocol': protocol.record(),
         'sets': sets.counts(),
         'measured_on': where,
+        'left_out': _left_out(model.predictions, ordered),
         'notes': [*notes, *(f'{one.name}: {note}' for one in probed for note in one.notes)],
     }
 
 
 def majority_predictions(sets: Sets) -> Predictions:
-    """What the majority class of the training slides says of the measured patches."""
+    """What the majority class of the training slides says of the measured patches.
+
+    Of the training patches, where slides hold several classes.
+    """
     unseen = (sets.validation if sets.test is None else sets.test).table
+    train = sets.train.table
+    if sets.train.has_mixed_slides:
+        train = replace(train, slides=train.files)
     return Predictions(
         files=unseen.files.tolist(),
         labels=unseen.labels,
-        probabilities=majority.probabilities(sets.train.table, unseen, False),
+        probabilities=majority.probabilities(train, unseen, False),
         slides=unseen.slides.tolist(),
         classes=unseen.classes,
         patients=None if unseen.patients is None else unseen.patients.tolist(),
     )
+
+
+def measure(predictions: Predictions, ordered: bool) -> dict[str, dict[str, Any]]:
+    """Level → metrics: patches alone where a slide holds patches of several classes.
+
+    Args:
+        predictions: Of patches.
+        ordered: Whether quadratic kappa means something; it is None else.
+    """
+    if mixed_slides(predictions.slides, predictions.labels):
+        values = predictions.labels, predictions.probabilities, predictions.classes
+        found = {'patch': classification_metrics(*values)}
+    else:
+        found = evaluate(predictions)
+    if not ordered:
+        found = {level: {**one, 'quadratic_kappa': None} for level, one in found.items()}
+    return found
+
+
+def _left_out(predictions: Predictions, ordered: bool) -> dict[str, str]:
+    found = {}
+    mixed = mixed_slides(predictions.slides, predictions.labels)
+    if mixed:
+        found['slide'] = (
+            f'no results of slides: {len(mixed)} of {len(set(predictions.slides))} hold patches of several '
+            f'classes, such as {mixed[0]}'
+        )
+    if not ordered:
+        found['quadratic_kappa'] = (
+            'left out: it weighs errors by the distance between grades, and no order of classes was given '
+            '(--classes)'
+        )
+    return found
 
 
 def shots_record(curves: Mapping[str, Mapping[int, list[Predictions]]]) -> list[dict[str, Any]]:
@@ -96,8 +158,8 @@ def shots_record(curves: Mapping[str, Mapping[int, list[Predictions]]]) -> list[
     return rows
 
 
-def _of_one(probed: Probed) -> dict[str, Any]:
-    metrics = evaluate(probed.predictions)
+def _of_one(probed: Probed, ordered: bool) -> dict[str, Any]:
+    metrics = measure(probed.predictions, ordered)
     return {
         'model': probed.name,
         **metrics,
@@ -121,11 +183,3 @@ def _of_one(probed: Probed) -> dict[str, Any]:
 def _interval(predictions: Predictions, metric: str, level: str) -> dict[str, Any]:
     found = asdict(interval([predictions], metric, level))
     return {key: found[key] for key in ('estimate', 'low', 'high', 'confidence', 'unit', 'note')}
-
-
-def _differences(a: Predictions, b: Predictions, names: tuple[str, str]) -> dict[str, Any]:
-    levels = [level for level in LEVELS if level != 'patient' or a.has_patient_level]
-    return {
-        level: asdict(paired_difference([a], [b], 'balanced_accuracy', level, names=names))
-        for level in levels
-    }

@@ -11,6 +11,7 @@ from cite.data.randomness import generator
 from cite.data.splits import few_shot_split, nested_shots
 from cite.data.table import PatchTable, some
 from cite.errors import ConfigError, DataError
+from cite.probing.mixed import mixed_slides, set_aside
 from cite.probing.samples import Samples
 
 _PURPOSE = 221  # second in the key after the seed; splits, caps and studies have others
@@ -27,6 +28,11 @@ class Part:
 
     table: PatchTable
     rows: np.ndarray
+
+    @property
+    def has_mixed_slides(self) -> bool:
+        """Whether a slide holds patches of several classes."""
+        return bool(mixed_slides(self.table.slides, self.table.labels))
 
     def samples(self, features: np.ndarray) -> Samples:
         """With their features."""
@@ -66,6 +72,22 @@ class Sets:
                     )
                 refuse_shared(table, other, name, other_name)
 
+    def refuse_mixed(self) -> None:
+        """Refuses slides with patches of several classes, of which no k slides per class can be drawn.
+
+        Raises:
+            DataError: Naming the set and some of its slides.
+        """
+        named = {'training': self.train, 'validation': self.validation, 'test': self.test}
+        for name, part in named.items():
+            mixed = [] if part is None else mixed_slides(part.table.slides, part.table.labels)
+            if part is not None and mixed:
+                raise DataError(
+                    f'{part.table.source}: --shots draws slides of one class each, but slides of the '
+                    f'{name} set hold patches of several: {some(mixed)}. Leave --shots out, or all rows '
+                    'but those of one class of such a slide'
+                )
+
     def counts(self) -> dict[str, dict[str, int] | None]:
         """Patches, slides and patients of each set."""
         named = {'train': self.train, 'validation': self.validation, 'test': self.test}
@@ -91,14 +113,19 @@ def refuse_shared(one: PatchTable, other: PatchTable, name: str, other_name: str
 def held_out(part: Part, share: float = 0.2, seed: int = 0) -> tuple[Part, Part]:
     """A share of the slides of each class (of the patients, where known) set aside: (rest, set aside).
 
+    A slide with patches of several classes goes to one side, too (`cite.probing.mixed.set_aside`).
+
     Raises:
         DataError: A class with one slide or patient.
         ConfigError: A share that is not between 0 and 1.
     """
+    if part.has_mixed_slides:
+        aside = set_aside(part.table, share, seed)
+        return part.subset(np.flatnonzero(~aside)), part.subset(np.flatnonzero(aside))
     split = few_shot_split(part.table, ['all'], share, seed)
-    aside = [slide for slides in split.evaluation.values() for slide in slides]
+    unseen = [slide for slides in split.evaluation.values() for slide in slides]
     rest = [slide for slides in split.train['all'].values() for slide in slides]
-    return part.of_slides(rest), part.of_slides(aside)
+    return part.of_slides(rest), part.of_slides(unseen)
 
 
 def few_shots(sets: Sets, shots: int, seed: int) -> Sets:
@@ -107,10 +134,11 @@ def few_shots(sets: Sets, shots: int, seed: int) -> Sets:
     The slides of fewer shots are among those of more, for one seed.
 
     Raises:
-        DataError: A class with fewer training slides than shots.
+        DataError: A class with fewer training slides than shots, or slides of several classes.
     """
     if shots < 1:
         raise ConfigError(f'shots must be 1 or more, found {shots}')
+    sets.refuse_mixed()
     order = _drawn(sets.train.table, seed, 'train')
     chosen = nested_shots(order, [shots], sets.train.table.source)[str(shots)]
     few = _drawn(sets.validation.table, seed, 'validation')

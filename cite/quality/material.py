@@ -6,7 +6,7 @@ first of them serves all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +35,9 @@ class Material:
         features: Features of a model; None where no model was given.
         space: The space of a pair; None where no pair was given.
         space_features: Image features in that space.
+        example_features: Kind ('features', 'space') → features of pictures that are no rows of the
+            collection. They are always computed: features that are there are of the collection, and a name
+            that both have would be given its picture's. Default: none can be had.
         workers: Threads that decode; default: one per core.
         progress: Show bars where something takes longer than two seconds.
     """
@@ -46,6 +49,7 @@ class Material:
         features: Featuring | None = None,
         space: Callable[[], Space] | None = None,
         space_features: Featuring | None = None,
+        example_features: Mapping[str, Featuring] | None = None,
         workers: int | None = None,
         progress: bool = True,
     ) -> None:
@@ -54,8 +58,11 @@ class Material:
         self.workers = workers
         self.progress = progress
         self._featuring = {'features': features, 'space': space_features}
+        self._encoding = dict(example_features or {})
         self._space = space
         self._tables: dict[str, FeatureTable] = {}
+        self._examples: dict[Path, Collection] = {}
+        self._example_looks: dict[Path, Looks] = {}
 
     @property
     def has_model(self) -> bool:
@@ -66,6 +73,10 @@ class Material:
     def has_space(self) -> bool:
         """Whether texts can be compared with images."""
         return self._space is not None
+
+    def encodes_examples(self, kind: str = 'features') -> bool:
+        """Whether features of pictures outside the collection can be had."""
+        return kind in self._encoding
 
     @cached_property
     def looks(self) -> Looks:
@@ -92,7 +103,10 @@ class Material:
         if kind not in self._tables:
             once = list(dict.fromkeys(names))
             paths = [self.collection.root / name for name in once]
-            self._tables[kind] = self._feature_table(paths, once, 'collection', kind)
+            featuring = self._featuring[kind]
+            if featuring is None:
+                raise ConfigError('features need a model: --model, --adapter or --features')
+            self._tables[kind] = featuring(paths, once, self._place('collection', kind))
         table = self._tables[kind]
         found: NDArray[np.float32] = table.features[table.rows_of(names)]
         return found
@@ -101,30 +115,40 @@ class Material:
         """What is said of the collection's features; {} before they were asked for."""
         return dict(self._tables[kind].record) if kind in self._tables else {}
 
+    def examples(self, source: Path) -> Collection:
+        """Rows of a folder or manifest of examples."""
+        if source not in self._examples:
+            self._examples[source] = read_collection(source)
+        return self._examples[source]
+
     def example_files(self, source: Path) -> tuple[list[Path], list[str]]:
         """Pictures of a folder or manifest that are examples of something, and their names."""
-        found = read_collection(source)
+        found = self.examples(source)
         names = list(dict.fromkeys(found.names))
         return [found.root / name for name in names], names
 
-    def example_features(self, source: Path, purpose: str, kind: str = 'features') -> NDArray:
-        """Features (N, D) of the pictures of a folder or manifest."""
-        paths, names = self.example_files(source)
-        return self._feature_table(paths, names, purpose, kind).features
+    def example_features(self, source: Path, purpose: str, kind: str = 'features') -> FeatureTable:
+        """Features of the pictures of a folder or manifest, computed by the model.
+
+        Raises:
+            ConfigError: There is no model.
+        """
+        if kind not in self._encoding:
+            raise ConfigError(
+                f'{source}: features of examples need a model (--model or --adapter); --features holds '
+                'those of the collection'
+            )
+        return self._encoding[kind](*self.example_files(source), self._place(purpose, kind))
 
     def example_looks(self, source: Path) -> Looks:
-        """Looks at the pictures of a folder or manifest; those that cannot be used are left out."""
-        found = self._look(*self.example_files(source))
-        return found.subset(np.flatnonzero([not reason for reason in found.reasons]))
+        """Looks at the pictures of a folder or manifest, in the order of `example_files`."""
+        if source not in self._example_looks:
+            self._example_looks[source] = self._look(*self.example_files(source))
+        return self._example_looks[source]
 
     def _look(self, paths: Sequence[Path], names: Sequence[str]) -> Looks:
         return look_at(paths, names, self.cache, self.workers, self.progress)
 
-    def _feature_table(
-        self, paths: Sequence[Path], names: Sequence[str], purpose: str, kind: str
-    ) -> FeatureTable:
-        featuring = self._featuring[kind]
-        if featuring is None:
-            raise ConfigError('features need a model: --model, --adapter or --features')
+    def _place(self, purpose: str, kind: str) -> Path:
         folder = Path() if self.cache is None else self.cache
-        return featuring(paths, names, folder / f'{purpose}_{kind}.npy')
+        return folder / f'{purpose}_{kind}.npy'

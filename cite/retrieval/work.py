@@ -19,6 +19,11 @@ from cite.retrieval.index import Index
 from cite.retrieval.metrics import image_metrics, pair_metrics
 from cite.retrieval.show import Found, hits_sheet, hits_text, write_hits
 
+HITS_TABLE, HITS_SHEET, HITS_RECORD = 'hits.csv', 'hits.png', 'hits.json'
+"""What is left of queries; the last says of which model, index and queries the others are."""
+EVALUATION = 'evaluation.json'
+"""What is left of an evaluation, with its own model and index."""
+
 
 class Captions(NamedTuple):
     """Texts that an image can find: each caption once, its vector (M, D), its group (M,)."""
@@ -65,6 +70,12 @@ def search(
     return parts
 
 
+def remove_hits(out: Path) -> None:
+    """Takes away what earlier queries left in a folder, so that no part of it stands beside later ones."""
+    for name in (HITS_RECORD, HITS_TABLE, HITS_SHEET):
+        (out / name).unlink(missing_ok=True)
+
+
 def report_hits(
     parts: Sequence[tuple[Sequence[Answer], Found]], k: int, out: Path, title: str
 ) -> str:
@@ -75,12 +86,12 @@ def report_hits(
         fewest = min(len(answer.hits) for answer in answers)
         if fewest < k:
             told.append(f'{k} hits were asked for; there are no more than {fewest}')
-    write_hits(parts, out / 'hits.csv')
+    write_hits(parts, out / HITS_TABLE)
     sheet, left_out = hits_sheet(parts, title)
-    with replacing(out / 'hits.png') as place:
+    with replacing(out / HITS_SHEET) as place:
         sheet.save(place, format='png')
     if left_out:
-        told.append(f'{left_out} queries have no place on hits.png; hits.csv has them')
+        told.append(f'{left_out} queries have no place on {HITS_SHEET}; {HITS_TABLE} has them')
     return '\n\n'.join(told)
 
 

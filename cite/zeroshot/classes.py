@@ -106,8 +106,8 @@ class ClassTexts:
             raise DataError(
                 f'{table.source}: the labels {_listed(sorted(numbers, key=int))} are numbers, which are '
                 f'places among the classes of {_where(self.source)} counted from 0, but none is 0. Write '
-                f"the classes by the labels' names (in a .txt file '{example}: text'), or number the labels "
-                f'from 0. Classes: {_listed(self.names)}'
+                f"the classes by the labels' names (in a .txt file '{example}: text'), or number the "
+                f'labels from 0. Classes: {_listed(self.names)}'
             )
         return True
 

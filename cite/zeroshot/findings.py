@@ -12,7 +12,7 @@ import numpy as np
 from cite.data.table import PatchTable, some
 from cite.encoders.zoo import PAIRS
 from cite.zeroshot.intervals import Ends, intervals
-from cite.zeroshot.measuring import has_slides, measure
+from cite.zeroshot.measuring import has_slides, measure, notes
 from cite.zeroshot.scores import ZeroShotScores
 from cite.zeroshot.templates import TemplateRow, template_rows
 
@@ -74,7 +74,8 @@ def find(
     metrics = {} if table is None else measure(scores, table)
     ends = {} if table is None else intervals(scores, table, list(metrics))
     templates = template_rows(scores, table)
-    warnings = _warnings(scores, metrics)
+    told = [] if table is None else notes(scores, table)
+    warnings = told + _warnings(scores, metrics)
     return Findings(scores, names, files, table, metrics, ends, templates, warnings)
 
 

@@ -1,4 +1,4 @@
-"""How far the metrics hold: 95 % intervals over patients or slides, or over images where neither is known."""
+"""How far the metrics hold: 95 % intervals over patients or slides, else over images."""
 
 from __future__ import annotations
 

@@ -81,8 +81,8 @@ def notes(scores: ZeroShotScores, table: PatchTable) -> list[str]:
     several = _slides_of_several(table)
     if several:
         found.append(
-            f'{several} of {len(np.unique(table.slides))} slides have patches of several classes, so nothing '
-            f'is measured of slides; intervals are over {drawn(table)} all the same'
+            f'{several} of {len(np.unique(table.slides))} slides have patches of several classes, so '
+            f'nothing is measured of slides; intervals are over {drawn(table)} all the same'
         )
     return found
 

@@ -13,6 +13,7 @@ from cite.evaluation.table import printable
 from cite.pages import Table
 from cite.pages.terminal import aligned, shortened
 from cite.zeroshot.findings import Findings
+from cite.zeroshot.measuring import drawn
 from cite.zeroshot.templates import best_and_worst
 
 WIDTH = 100
@@ -87,14 +88,10 @@ def metrics_table(found: Findings) -> Table:
     rows = [
         [title, *(_cell(found, level, key) for level in found.metrics)] for title, key in METRICS
     ]
-    drawn = 'slides'
-    if 'patient' in found.metrics:
-        drawn = 'patients'
-    elif 'slide' not in found.metrics:
-        drawn = 'images, as if they were independent'
+    over = '' if found.table is None else drawn(found.table)
     note = (
         'Fractions; - is not defined. Whoever guesses has a balanced accuracy of '
-        f'{1 / len(found.scores.classes):.3f}. In brackets: 95 % intervals over {drawn}. AUROC and AUPRC: '
+        f'{1 / len(found.scores.classes):.3f}. In brackets: 95 % intervals over {over}. AUROC and AUPRC: '
         'one against the rest, mean over classes. ECE: lower is better; probabilities are the softmax of '
         'scale × cosine.'
     )

@@ -187,8 +187,32 @@ def test_without_flags_the_base_holds(data):
     assert cfg.train_cfg.max_iters == 500 and cfg.param_scheduler[1].begin == 50
 
 
-def test_one_manifest_is_parted_by_its_column_split(data):
-    cfg = pair_config(build_parser().parse_args(['contrast', '--pairs', str(data / 'train.csv')]))
+@pytest.fixture
+def parted(data, tmp_path):
+    """One manifest with a column split; captions are called text."""
+    rows = []
+    for side in ('train', 'val'):
+        with (data / f'{side}.csv').open(encoding='utf-8', newline='') as stream:
+            rows += [(r['file'], r['caption'], r['slide'], side) for r in csv.DictReader(stream)]
+    path = tmp_path / 'parted.csv'
+    with path.open('w', encoding='utf-8', newline='') as stream:
+        csv.writer(stream).writerows([('file', 'text', 'slide', 'split'), *rows])
+    return path
+
+
+def test_captions_of_another_column_are_trained_on(data, parted, tmp_path, capsys):
+    words = ['contrast', '--pairs', str(parted), '--root', str(data), *SHORT, '1']
+    words += ['--work-dir', str(tmp_path / 'run'), '--options', *IN_ONE]
+    told = error(capsys, main(words))
+    assert "no column 'caption', found file, text, slide, split" in told
+    assert '--caption-column' in told
+    assert main([*words, '--caption-column', 'text']) == 0
+    assert 'training   30 pairs, 6 distinct texts' in capsys.readouterr().out
+
+
+def test_one_manifest_is_parted_by_its_column_split(parted):
+    words = ['contrast', '--pairs', str(parted), '--caption-column', 'text']
+    cfg = pair_config(build_parser().parse_args(words))
     assert cfg.train_dataloader.dataset.split == 'train'
     assert cfg.val_dataloader.dataset.split == 'val'
     assert cfg.val_dataloader.dataset.ann_file == cfg.train_dataloader.dataset.ann_file
@@ -231,7 +255,12 @@ def test_captions_that_are_too_long_are_counted(data, tmp_path, capsys):
         (['contrast/tiny_lora', '--resume', 'gone.pth'], 'checkpoint gone.pth: no such file'),
         (['--pairs', 'gone.csv'], 'gone.csv: no such file'),
         (['--pairs', '{data}'], 'is a folder, a CSV manifest is needed'),
-        (['--pairs', '{data}/train.csv'], r"missing columns \['split'\]"),
+        (
+            ['--pairs', '{data}/train.csv'],
+            'no column split, .*: give --val-pairs, or a column split with train and val',
+        ),
+        (['{pairs}', '--caption-column', 'txt'], 'no column .txt., found file, caption, slide'),
+        (['contrast/tiny_lora', '--caption-column', 'x'], '--caption-column does not go with it'),
         (['{pairs}', '--model', 'plpi'], 'unknown pair .plpi.: did you mean plip'),
         (
             ['{pairs}', '--model', '{data}/val.csv'],

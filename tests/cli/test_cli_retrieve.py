@@ -13,11 +13,13 @@ from small_adapter import write
 import cite
 from cite.cli import main
 from cite.cli.retrieve import KINDS
+from cite.errors import DataError
 from cite.inference import read_features
 from cite.retrieval import build, image_metrics, pair_metrics
 
 PAIR = ('--model', 'tiny-tissue', '--device', 'cpu', '--precision', 'fp32')
 CAPTIONS = ['Necrosis is present.', 'No necrosis.', 'necrosis is present', 'Edematous stroma.']
+RECORDS = ('hits.json', 'evaluation.json')
 COLOURS = {'pink': (235, 150, 190), 'violet': (120, 70, 150)}
 
 
@@ -75,8 +77,8 @@ def hits(out):
         return list(csv.DictReader(file))
 
 
-def results(out):
-    return json.loads((out / 'results.json').read_text('utf-8'))
+def results(out, name='hits.json'):
+    return json.loads((out / name).read_text('utf-8'))
 
 
 def test_texts_and_images_find_images(plain, tmp_path, capsys):
@@ -122,7 +124,7 @@ def test_an_image_finds_captions_and_both_ways_are_measured(patches, tmp_path, c
     texts = cite.load_pair('tiny-tissue').encode_text(CAPTIONS)
     groups = np.array([0, 1, 0, 2])
     wanted = pair_metrics(table.features, texts, groups, groups)
-    found = results(out)['evaluation']
+    found = results(out, 'evaluation.json')['evaluation']
     for direction in ('text_to_image', 'image_to_text'):
         assert found[direction] == pytest.approx(wanted[direction], abs=1e-6)
     shown = capsys.readouterr().out
@@ -149,11 +151,46 @@ def test_labels_measure_images_without_their_own_slide(patches, plain, tmp_path,
     table = read_features(out / 'features.npy')
     labels = [name.partition('/')[0] for name in table.names]
     slides = [f'{n.partition("/")[0]}{int(n.split("/")[1][0]) // 2}' for n in table.names]
-    found = results(out)['evaluation']['image_to_image']
+    found = results(out, 'evaluation.json')['evaluation']['image_to_image']
     assert found == pytest.approx(image_metrics(table.features, labels, slides))
     assert not (out / 'hits.csv').exists()
     assert call(plain, *PAIR, '--evaluate', '--out', out) == 0
     assert 'slides are not known' in capsys.readouterr().out
+
+
+def test_files_of_runs_into_one_folder_do_not_contradict_each_other(patches, tmp_path):
+    out, words = tmp_path / 'out', (patches / 'slides.csv', '--out', tmp_path / 'out')
+    other = ('--model', 'random-vit-tiny', '--device', 'cpu', '--precision', 'fp32')
+    image = ('--query-image', patches / 'pink' / '0.png')
+    assert call(*words, *PAIR, *image, '--query', 'necrosis') == 0
+    before = {name: (out / name).read_bytes() for name in ('hits.csv', 'hits.png', 'hits.json')}
+    assert results(out)['queries'] == ['necrosis', str(image[1])] and 'evaluation' not in results(
+        out
+    )
+    assert call(*words, *other, '--evaluate') == 0
+    assert {name: (out / name).read_bytes() for name in before} == before
+    figures = (out / 'evaluation.json').read_bytes()
+    assert 'queries' not in json.loads(figures)
+    models = [results(out, name)['index']['features']['record']['model'] for name in RECORDS]
+    assert models == ['tiny-tissue', 'random-vit-tiny']
+    assert call(*words, *PAIR, '--query', 'mitoses') == 0
+    assert (out / 'evaluation.json').read_bytes() == figures
+    assert results(out)['queries'] == ['mitoses'] and hits(out)[0]['query'] == 'mitoses'
+    assert not (out / 'results.json').exists()
+
+
+def test_a_search_that_fails_leaves_no_hits_of_another(plain, tmp_path, monkeypatch):
+    from cite.retrieval import work
+
+    def broken(*_, **__):
+        raise DataError('no sheet')
+
+    words = (plain, *PAIR, '--out', tmp_path)
+    assert call(*words, '--query', 'necrosis') == 0
+    monkeypatch.setattr(work, 'hits_sheet', broken)
+    assert call(*words, '--query', 'mitoses') == 2
+    assert hits(tmp_path)[0]['query'] == 'mitoses'
+    assert not (tmp_path / 'hits.png').exists() and not (tmp_path / 'hits.json').exists()
 
 
 def test_a_vision_model_finds_images_alone(plain, tmp_path, capsys):

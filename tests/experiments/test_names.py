@@ -31,3 +31,18 @@ def test_result_is_short_and_distinct():
 
 def test_key_explains_only_what_was_shortened():
     assert key_to_names(['normal', 'very long'], ['normal', 'very']) == 'very: very long'
+
+
+def test_first_words_tell_names_apart_as_few_for_all():
+    grades = [
+        'moderately differentiated tubular adenocarcinoma',
+        'poorly differentiated adenocarcinoma, non-solid type',
+        'well differentiated tubular adenocarcinoma',
+    ]
+    assert short_names(grades, 16) == ['moderately', 'poorly', 'well']
+    assert short_names([*grades, 'poorly cohesive carcinoma'], 25) == [
+        'moderately differentiated',
+        'poorly differentiated',
+        'well differentiated',
+        'poorly cohesive',
+    ]

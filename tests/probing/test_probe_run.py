@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from feature_sets import sets
 from safetensors.numpy import load_file, save_file
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import cohen_kappa_score
 from sklearn.preprocessing import StandardScaler
 
 from cite.errors import CheckpointError
@@ -124,3 +126,58 @@ def test_the_folder_holds_everything(tmp_path):
     page = (tmp_path / 'probe.html').read_text()
     assert page.count('data:image/png') == 3
     assert 'mind this' in (tmp_path / 'probe.md').read_text()
+
+
+def test_quadratic_kappa_needs_an_order(tmp_path):
+    features, whole = sets(0.4)
+    found = [probe(features, whole)]
+    without = write_report(tmp_path / 'a', found, whole, PROTOCOLS['cite'])
+    results = json.loads((tmp_path / 'a' / 'results.json').read_text())
+    assert results['slide']['quadratic_kappa'] is results['patch']['quadratic_kappa'] is None
+    assert results['baselines']['majority']['patch']['quadratic_kappa'] is None
+    assert '--classes' in results['left_out']['quadratic_kappa'] and '--classes' in without
+    assert '| quadratic kappa' not in (tmp_path / 'a' / 'probe.md').read_text()
+    write_report(tmp_path / 'b', found, whole, PROTOCOLS['cite'], ordered=True)
+    results = json.loads((tmp_path / 'b' / 'results.json').read_text())
+    by_hand = cohen_kappa_score(
+        found[0].predictions.labels, found[0].predictions.predicted, weights='quadratic'
+    )
+    assert results['patch']['quadratic_kappa'] == pytest.approx(by_hand)
+    assert results['left_out'] == {}
+    assert f'{by_hand:.3f}' in (tmp_path / 'b' / 'probe.md').read_text()
+
+
+def test_what_only_a_former_run_wrote_goes(tmp_path):
+    features, whole = sets(0.6)
+    one, two, three = (probe(features, whole, name=name) for name in ('one', 'two', 'three'))
+    curves = {'one': shot_curve(features, whole, [1], 2, name='one')}
+    write_report(tmp_path, [one, two], whole, PROTOCOLS['cite'], curves=curves)
+    own = tmp_path / 'baselines' / 'kept' / 'notes.txt'
+    own.parent.mkdir()
+    own.write_text('of the user')
+    other = tmp_path / 'baselines' / 'two' / 'mine.txt'
+    other.write_text('of the user')
+    write_report(tmp_path, [one, three], whole, PROTOCOLS['cite'])
+    assert not (tmp_path / 'figures' / 'shots.png').exists()
+    assert [file.name for file in other.parent.iterdir()] == ['mine.txt']
+    assert own.is_file()
+    other.unlink()
+    own.unlink()
+    own.parent.rmdir()
+    write_report(tmp_path, [one], whole, PROTOCOLS['cite'])
+    assert not (tmp_path / 'baselines').exists()
+    assert (tmp_path / 'figures' / 'confusion.png').is_file()
+
+
+def test_short_names_are_explained(tmp_path):
+    features, whole = sets(0.6)
+    names = tuple(f'{grade} differentiated tubular tissue' for grade in ('well', 'badly', 'not'))
+    named = {
+        which: replace(
+            getattr(whole, which), table=replace(getattr(whole, which).table, classes=names)
+        )
+        for which in ('train', 'validation', 'test')
+    }
+    whole = replace(whole, **named)
+    write_report(tmp_path, [probe(features, whole)], whole, PROTOCOLS['cite'])
+    assert f'badly: {names[1]}' in (tmp_path / 'probe.md').read_text()

@@ -107,7 +107,7 @@ def write_raw(root: Path) -> Raw:
     return raw
 
 
-def write_examples(root: Path, count: int = 24) -> tuple[Path, Path]:
+def write_examples(root: Path, count: int = 48) -> tuple[Path, Path]:
     """Folders of positives and negatives, none of them in the raw collection."""
     rng = np.random.default_rng(1)
     for kind in ('positives', 'negatives'):

@@ -52,6 +52,30 @@ def test_parts_share_nothing_and_have_both_kinds():
         divide(np.arange(50) < 7, (0.5, 0.5), 0)
 
 
+@given(st.integers(4, 9), st.integers(4, 9), st.integers(0, 3), st.integers(0, 99))
+def test_slides_are_divided_as_wholes(positive, negative, mixed, seed):
+    rng = np.random.default_rng(seed)
+    slides = np.arange(positive + negative + mixed).repeat(6)
+    labels = (slides < positive) | (
+        (slides >= positive + negative) & (np.arange(len(slides)) % 2 == 0)
+    )
+    order = rng.permutation(len(slides))
+    slides, labels = slides[order], labels[order]
+    parts = divide(labels, (0.5, 0.25, 0.25), seed, slides)
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(slides)))
+    held = [set(slides[part].tolist()) for part in parts]
+    assert not (held[0] & held[1] or held[0] & held[2] or held[1] & held[2])
+    assert all(0 < labels[part].sum() < len(part) for part in parts)
+
+
+def test_too_few_slides_are_told():
+    labels = np.arange(48) < 24
+    with pytest.raises(DataError, match=r'positives are of 3 slides or patients.*at least 4'):
+        divide(labels, (0.5, 0.25, 0.25), 0, np.arange(48) // 8)
+    model = fit(np.where(labels, 1.0, -1.0)[:, None], labels, False, 0, np.zeros(48, int))
+    assert (model.predict(np.array([[1.0], [-1.0]])) == [True, False]).all()
+
+
 def test_measured_numbers_are_counts():
     scores = np.array([0.9, 0.8, 0.4, 0.7, 0.1])
     labels = np.array([True, True, True, False, False])

@@ -103,7 +103,7 @@ def test_lists_and_page_hold_all_rows_and_are_the_same_again(made, tmp_path):
     results = json.loads((tmp_path / 'one/results.json').read_text('utf-8'))
     assert sum(one['dropped'] for one in results['filters']) == len(dropped)
     measured = results['filters'][-1]['about']['measured']
-    assert measured['positives'] == 6 and measured['recall'] is not None
+    assert measured['positives'] == 12 and measured['recall'] is not None
     page = (tmp_path / 'one/quality.html').read_text('utf-8')
     for text in ('What is your diagnosis?', 'likeliest: de', 'stained', 'data:image/png'):
         assert (text in page) == (text != 'stained')

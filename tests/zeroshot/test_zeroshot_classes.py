@@ -111,6 +111,38 @@ def test_labels_are_matched_by_name_and_numbers_by_place():
     assert classes.labels_of(table([0, 1], ('0', '2'))).tolist() == [0, 2]
 
 
+def test_numbers_are_places_from_0_and_are_told():
+    four = ClassTexts(('g1', 'g2', 'g3', 'g4'), (('w',), ('x',), ('y',), ('z',)), {'file': 'g.txt'})
+    patches = table([0, 1, 2, 2], ('0', '1', '10'))
+    with pytest.raises(DataError, match="'10'"):
+        four.labels_of(patches)
+    patches = table([0, 1, 2, 2], ('0', '1', '3'))
+    assert four.labels_of(patches).tolist() == [0, 1, 3, 3]
+    assert four.numbered(patches) == {'0': 'g1', '1': 'g2', '3': 'g4'}
+    assert four.numbered(table([0, 1], ('g2', 'g1'))) == {}
+    # images of 0 that were left out do not make numbers count from 1
+    assert four.numbered(patches.subset([1, 2])) == {'1': 'g2', '3': 'g4'}
+
+
+@pytest.mark.parametrize('labels', [('1', '2', '3'), ('1', '2', '3', '4'), ('2', 'g1')])
+def test_numbers_from_1_are_refused_unless_they_are_names(labels):
+    four = ClassTexts(('g1', 'g2', 'g3', 'g4'), (('w',), ('x',), ('y',), ('z',)), {'file': 'g.txt'})
+    patches = table(list(range(len(labels))), labels)
+    with pytest.raises(DataError, match=r"counted from 0, but none is 0.*\.txt file '[12]: text'"):
+        four.labels_of(patches)
+    named = ClassTexts(('4', '3', '2', '1', 'g1'), tuple((text,) for text in 'wxyzg'))
+    assert named.labels_of(patches).tolist() == [named.names.index(label) for label in labels]
+    assert named.numbered(patches) == {}
+
+
+def test_numbers_are_either_names_or_places():
+    some = ClassTexts(('1', 'b', 'c'), (('x',), ('y',), ('z',)))
+    with pytest.raises(DataError, match=r"no class .* is called '2'"):
+        some.labels_of(table([0, 1], ('1', '2')))
+    with pytest.raises(DataError, match="'0' and 'b' are both the class 'b'"):
+        ClassTexts(('b', 'c'), (('x',), ('y',))).labels_of(table([0, 1], ('0', 'b')))
+
+
 def test_a_label_without_a_class_names_both_lists():
     classes = ClassTexts(('tumour', 'stroma'), (('x',), ('y',)))
     with pytest.raises(DataError) as caught:

@@ -8,6 +8,7 @@ from cite.data.captions import normalise_caption
 from cite.data.overlap import overlap
 from cite.data.pairs import PairTable
 from cite.data.table import some
+from cite.encoders.text.hub import quiet
 from cite.encoders.text.tower import TextTower
 from cite.errors import ConfigError, DataError
 
@@ -67,7 +68,8 @@ def too_long(tower: TextTower, *tables: PairTable | None) -> str | None:
     once = sorted({text for table in tables if table is not None for text in table.captions})
     lengths = []
     for start in tqdm(range(0, len(once), 1000), 'captions', unit='thousand', delay=2):
-        found = tower.tokenizer(once[start : start + 1000])['input_ids']
+        with quiet():  # transformers warns of each long text in words of its own
+            found = tower.tokenizer(once[start : start + 1000])['input_ids']
         lengths += [len(tokens) for tokens in found]
     longer = sum(length > tower.limit for length in lengths)
     if not longer:

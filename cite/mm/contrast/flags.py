@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from cite.data.text_files import read_rows
 from cite.encoders.zoo import PAIRS
 from cite.errors import DataError, ModelError
 
@@ -28,6 +29,7 @@ def manifest_options(
     chunk: int | None = None,
     lr: float | None = None,
     mask_grades: bool = False,
+    caption_column: str | None = None,
 ) -> dict[str, Any]:
     """Dotted keys → values for `load_config(BASE, options=…)`; what is None stays the base's.
 
@@ -41,15 +43,18 @@ def manifest_options(
         loss: 'clip' goes on from the scale of the pair; 'siglip' begins with scale and bias of its paper.
         iterations, batch, chunk, lr: Of the training.
         mask_grades: Take out of captions what names the grade.
+        caption_column: Column of the captions, in both manifests; default: 'caption'.
 
     Raises:
-        DataError: No such manifest.
+        DataError: No such manifest, or one without the columns that are needed.
         ModelError: No such pair.
     """
     options: dict[str, Any] = {}
     for side, table in (('train', train), ('val', train if val is None else val)):
         dataset = f'{side}_dataloader.dataset'
-        options[f'{dataset}.ann_file'] = str(_file(table))
+        options[f'{dataset}.ann_file'] = str(_checked(table, caption_column, val is None))
+        if caption_column is not None:
+            options[f'{dataset}.columns'] = {'caption': caption_column}
         options[f'{dataset}.data_prefix'] = str(Path(table).parent if root is None else root)
         options[f'{dataset}.mask_grades'] = mask_grades
         options[f'{side}_dataloader.num_workers'] = min(8, os.cpu_count() or 2)
@@ -70,6 +75,23 @@ def manifest_options(
         'model.text.tuning': None if text_tuning == 'LoRA' else text_tuning,
     }
     return options | {key: value for key, value in wanted.items() if value is not None}
+
+
+def _checked(table: str | Path, caption_column: str | None, parted: bool) -> Path:
+    """The manifest, if it has the columns that are needed."""
+    path = _file(table)
+    header, _ = read_rows(path)
+    found = f'found {", ".join(header)}'
+    if 'file' not in header:
+        raise DataError(f"{path}: no column 'file' with the images, {found}")
+    wanted = 'caption' if caption_column is None else caption_column
+    if wanted not in header:
+        raise DataError(f'{path}: no column {wanted!r}, {found}; name it with --caption-column')
+    if parted and 'split' not in header:
+        raise DataError(
+            f'{path}: no column split, {found}: give --val-pairs, or a column split with train and val'
+        )
+    return path
 
 
 def _file(table: str | Path) -> Path:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 from cite.errors import ConfigError
 from cite.quality.filters.base import FILTERS, Filter, Match, Verdict
 from cite.quality.material import Material
+from cite.quality.records import refuse_other_model, require_model
 
 if TYPE_CHECKING:
     from cite.retrieval import Index
-
-SAME = ('digest', 'tuning_digest', 'after_digest')
-"""What must agree in two records for cosines between their features to mean something."""
 
 
 @FILTERS.register
@@ -33,6 +31,7 @@ class Neighbours(Filter):
         closest: Cosine from which on a picture is a neighbour. What it should be depends on the model: look
             at the histogram.
         drop: 'near' drops neighbours (they would leak), 'far' drops all others (to find more of the same).
+        trust: Compare features although a record that names their model is missing.
         root: Folder of the reference's pictures, for the page; default: names are taken as paths.
     """
 
@@ -40,6 +39,7 @@ class Neighbours(Filter):
     closest: float = 0.98
     drop: Literal['near', 'far'] = 'near'
     root: str | Path | None = None
+    trust: bool = False
 
     place: ClassVar[int] = 70
     needs_images: ClassVar[bool] = True
@@ -65,7 +65,9 @@ class Neighbours(Filter):
             )
         if not material.has_model:
             raise ConfigError('the filter neighbours needs a model (--model) or --features')
-        _ = self._reference
+        if not self.trust:
+            require_model(str(self.against), self._record, 'neighbours.trust')
+        _ = self._reference  # what cannot be read is told before the work
 
     def judge(self, material: Material, rows: NDArray[np.int64]) -> Verdict:
         reference = self._reference
@@ -83,7 +85,14 @@ class Neighbours(Filter):
         if not len(rows):
             return verdict
         features = material.features(rows)
-        self._check_record(material)
+        refuse_other_model(
+            str(self.against),
+            self._record,
+            'the collection',
+            material.record(),
+            self.trust,
+            'neighbours.trust',
+        )
         cosines, places = reference.search(features, 1)
         verdict.scores, found = cosines[:, 0].astype(np.float64), places[:, 0]
         near = verdict.scores >= self.closest
@@ -108,12 +117,7 @@ class Neighbours(Filter):
         table = read_features(path)
         return build_index(table.features, table.names, table.record, 'flat')
 
-    def _check_record(self, material: Material) -> None:
-        here, there = material.record(), self._reference.record['features'].get('record') or {}
-        for key in SAME:
-            if here and there and here.get(key) != there.get(key):
-                raise ConfigError(
-                    f'{self.against}: features of {there.get("model")} ({key} '
-                    f'{str(there.get(key))[:12]}), those of the collection are of {here.get("model")} '
-                    f'({str(here.get(key))[:12]}); use the same model'
-                )
+    @property
+    def _record(self) -> dict[str, Any]:
+        """What is said of the reference's features."""
+        return dict(self._reference.record['features'].get('record') or {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from cite.errors import ConfigError
 from cite.quality.classifier import Target, Threshold, choose_threshold, divide, fit, measure
 from cite.quality.colours import colour_features
+from cite.quality.examples import Examples, read_examples
 from cite.quality.filters.base import FILTERS, Filter, Verdict
 from cite.quality.material import Material
 from cite.quality.prompts import OTHER, PATHOLOGY
+from cite.quality.records import refuse_other_model
 
 By = Literal['features', 'texts', 'colour']
 
@@ -34,6 +36,8 @@ class Pathology(Filter):
         target, wanted: What the threshold is chosen for on held-out examples.
         pathology, other: Texts of 'texts'.
         seed: Of how examples are divided.
+        trust: Take the collection's features for those of the model that encodes the examples although no
+            record says so.
     """
 
     positives: str | Path | None = None
@@ -44,6 +48,7 @@ class Pathology(Filter):
     pathology: Sequence[str] = PATHOLOGY
     other: Sequence[str] = OTHER
     seed: int = 0
+    trust: bool = False
 
     place: ClassVar[int] = 60
     needs_images: ClassVar[bool] = True
@@ -80,12 +85,20 @@ class Pathology(Filter):
                 '--positives DIR --negatives DIR'
             )
         if self.positives is not None and self.negatives is not None:
+            kind = 'space' if self.by == 'texts' else 'features'
+            if self.by != 'colour' and not material.encodes_examples(kind):
+                raise ConfigError(
+                    'the filter pathology encodes its examples itself, since --features holds the '
+                    "collection's features alone: give the model that made them as well, --model (or "
+                    '--adapter)'
+                )
             for source in (self.positives, self.negatives):
                 material.example_files(Path(source))
 
     def judge(self, material: Material, rows: NDArray[np.int64]) -> Verdict:
         verdict = Verdict.keeping(len(rows), score_name='probability of pathology')
         verdict.about = {'by': self.by}
+        record: Mapping[str, Any] = {}
         if self.positives is None:
             threshold, model = 0.5, None
             verdict.notes.append(
@@ -93,11 +106,20 @@ class Pathology(Filter):
                 'set it, and to know how often it errs.'
             )
         else:
-            features, labels = self._examples(material)
-            chosen, model = self._fitted(features, labels)
-            threshold = chosen.value
+            examples, record = self._examples(material)
+            chosen, model = self._fitted(examples)
+            threshold, labels = chosen.value, examples.labels
+            verdict.notes += examples.notes
+            divided = (
+                'slides and patients' if examples.slides_known else 'pictures (slides unknown)'
+            )
             verdict.about |= {
-                'examples': {'positives': int(labels.sum()), 'negatives': int((~labels).sum())},
+                'examples': {
+                    'positives': int(labels.sum()),
+                    'negatives': int((~labels).sum()),
+                    'copies_left_out': examples.copies,
+                },
+                'examples divided by': divided,
                 'target': self.target,
                 'wanted': self.wanted,
                 **{key: value for key, value in asdict(chosen).items() if key != 'value'},
@@ -108,35 +130,55 @@ class Pathology(Filter):
         if not len(rows):
             return verdict
         found = self._of_rows(material, rows)
+        if model is not None and self.by == 'features':
+            refuse_other_model(
+                'the examples',
+                record,
+                'the collection',
+                material.record(),
+                self.trust,
+                'pathology.trust',
+            )
+            if found.shape[1:] != examples.values.shape[1:]:
+                raise ConfigError(
+                    f'features of the examples have {examples.values.shape[1]} numbers, those of the '
+                    f'collection {found.shape[1]}; use the same model'
+                )
         verdict.scores[:] = found if model is None else model.predict_proba(found)[:, 1]
         for place in np.flatnonzero(verdict.scores < threshold).tolist():
             verdict.drop(place, 'not taken for pathology')
         return verdict
 
-    def _examples(self, material: Material) -> tuple[NDArray, NDArray[np.bool_]]:
-        """What the classifier sees of the examples, (N, D) or scores (N,), and which are positives."""
-        found: list[NDArray[Any]] = []
-        for source, purpose in ((self.positives, 'positives'), (self.negatives, 'negatives')):
-            path = Path(str(source))
-            if self.by == 'colour':
-                found.append(colour_features(material.example_looks(path).scan))
-            elif self.by == 'features':
-                found.append(np.asarray(material.example_features(path, purpose)))
-            else:
-                vectors = material.example_features(path, purpose, 'space')
-                found.append(self._by_texts(material, vectors))
-        labels = np.repeat([True, False], [len(part) for part in found])
-        return np.concatenate(found), labels
+    def _examples(self, material: Material) -> tuple[Examples, Mapping[str, Any]]:
+        """What the classifier sees of the examples, and the record of their features."""
+        record: dict[str, Any] = {}
 
-    def _fitted(self, features: NDArray, labels: NDArray[np.bool_]) -> tuple[Threshold, Any]:
-        """The threshold, and the model; None where the features are scores already."""
+        def values_of(source: Path, kind: str) -> tuple[NDArray, Sequence[str]]:
+            if self.by == 'colour':
+                looks, names = material.example_looks(source), material.example_files(source)[1]
+                rows = np.flatnonzero([not reason for reason in looks.reasons])
+                return colour_features(looks.scan.subset(rows)), [names[row] for row in rows]
+            if self.by == 'features':
+                table = material.example_features(source, kind)
+                record.update(table.record)
+                return np.asarray(table.features), table.names
+            table = material.example_features(source, kind, 'space')
+            return self._by_texts(material, np.asarray(table.features)), table.names
+
+        positives, negatives = Path(str(self.positives)), Path(str(self.negatives))
+        return read_examples(material, positives, negatives, values_of), record
+
+    def _fitted(self, examples: Examples) -> tuple[Threshold, Any]:
+        """The threshold, and the model; None where the values are scores already."""
+        values, labels, units = examples.values, examples.labels, examples.units
         if self.by == 'texts':
-            choosing, measuring = divide(labels, (0.5, 0.5), self.seed)
-            model, scores = None, features
+            choosing, measuring = divide(labels, (0.5, 0.5), self.seed, units)
+            model, scores = None, values
         else:
-            training, choosing, measuring = divide(labels, (0.5, 0.25, 0.25), self.seed)
-            model = fit(features[training], labels[training], self.by == 'features', self.seed)
-            scores = model.predict_proba(features)[:, 1]
+            training, choosing, measuring = divide(labels, (0.5, 0.25, 0.25), self.seed, units)
+            unit = self.by == 'features'
+            model = fit(values[training], labels[training], unit, self.seed, units[training])
+            scores = model.predict_proba(values)[:, 1]
         value = choose_threshold(scores[choosing], labels[choosing], self.target, self.wanted)
         chosen = measure(scores[choosing], labels[choosing], value)
         measured = measure(scores[measuring], labels[measuring], value)
