@@ -199,7 +199,8 @@ def _space(args: argparse.Namespace, texts: bool) -> Any:
     Raises:
         ConfigError: Texts, and a model that knows none.
     """
-    from cite.retrieval.image_space import ImageSpace, knows_texts, refuse_texts
+    from cite.retrieval.text_models import knows_texts, refuse_texts
+    from cite.serving import ImageSpace
 
     if args.model is None and args.adapter is None and args.features is not None:
         if texts:

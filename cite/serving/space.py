@@ -7,10 +7,9 @@ classes that an adapter was never trained on can be asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,37 +20,32 @@ from cite.data.transforms import PatchTransform
 from cite.encoders.pairs import load_pair
 from cite.encoders.text import build_text_encoder
 from cite.encoders.text.base import PLAIN_OPTIONS, TEXT_ENCODERS
-from cite.encoders.tuned import evaluating
 from cite.encoders.zoo import PAIRS, find_text_card
 from cite.errors import CheckpointError, ConfigError
 from cite.frozen import digest
 from cite.heads.text_embedding import TextEmbeddingHead
-from cite.inference import Extracted, extract, outputs_of_images
 from cite.inference.device import settle_device
-from cite.inference.question import describe, describe_after
+from cite.inference.question import describe_after
+from cite.serving.image_space import ImageSpace
 from cite.serving.predictor import Predictor, load
 
 if TYPE_CHECKING:
     from cite.encoders.pair import Pair
     from cite.encoders.text.tower import TextTower
     from cite.encoders.towers.tower import VisionTower
-    from cite.images.batches import ImageLike
 
 
-class Space:
+class Space(ImageSpace):
     """Images and texts → unit vectors whose cosines say how well they go together.
 
     Args:
         name: Of the pair or adapter, for messages.
-        vision: Tower of the images, on its device.
-        after: What follows it: a projection, a neck, or nothing (`nn.Identity`).
-        prepare: Picture → picture of the tower's size.
+        vision, after, prepare, about: See `ImageSpace`.
         text: Tower of the texts.
         text_after: What follows that.
         scale: What multiplies cosines to give logits.
         templates: Sentences with `{}` that the authors use around a class name; () where none are known.
         templates_from: Where those are stated.
-        about: Plain values for records: what else decides the vectors.
 
     Attributes:
         dim: Length of the vectors.
@@ -71,50 +65,17 @@ class Space:
         templates_from: str = '',
         about: Mapping[str, Any] | None = None,
     ) -> None:
-        self.name = name
+        super().__init__(vision, after, prepare, about, name)
         self.scale = scale
         self.templates = tuple(templates)
         self.templates_from = templates_from
-        self._vision, self._after, self._prepare = vision, after.eval(), prepare
         self._text, self._text_after = text, text_after.eval()
-        self._device = vision.mean.device
-        self._extra = dict(about or {})
-        after_record = describe_after(after, vision.feature_dim)
-        self.dim = int(after_record.get('feature_dim', vision.feature_dim))
-        self.about: dict[str, Any] = {
-            'space': name,
-            'image': {**describe(vision), **after_record, **self._extra},
+        self.about = {
+            **self.about,
             'text': {**_describe_text(text), **describe_after(text_after, text.feature_dim)},
             'normalisation': 'images and texts to unit length',
             'scale': scale,
         }
-
-    def encode_images(
-        self,
-        images: Iterable[ImageLike] | ImageLike,
-        batch_size: int | Literal['auto'] = 'auto',
-        precision: str = 'fp32',
-        workers: int | None = None,
-    ) -> np.ndarray:
-        """Images (paths, PIL, arrays, tensors; a list, a generator or one) → (N, dim) float32, unit length.
-
-        Raises:
-            DataError, ConfigError, ModelError: As `VisionTower.encode_images`.
-        """
-        with evaluating(self._vision):
-            parts = outputs_of_images(
-                lambda batch: self._after(self._vision(batch)),
-                images,
-                self._prepare,
-                self._device,
-                batch_size,
-                precision,
-                workers,
-            )
-            with closing(parts):
-                found = list(parts)
-        features = torch.cat(found) if found else torch.empty(0, self.dim)
-        return functional.normalize(features, dim=-1).numpy()
 
     @torch.inference_mode()
     def encode_text(
@@ -130,22 +91,6 @@ class Space:
         """
         vectors = self._text.encode_text(texts, batch_size, truncate).to(self._device)
         return functional.normalize(self._text_after(vectors).float(), dim=-1).cpu().numpy()
-
-    def extract(self, files: Sequence[str | Path], out: str | Path, **options: Any) -> Extracted:
-        """Image vectors of many files into a file, resumable; as they are, not of unit length.
-
-        Args:
-            files, out, options: See `cite.inference.extract`.
-        """
-        return extract(
-            self._vision,
-            files,
-            out,
-            prepare=self._prepare,
-            after=self._after,
-            about={**self._extra, **options.pop('about', {})},
-            **options,
-        )
 
 
 def load_space(

@@ -1,10 +1,9 @@
-"""A vision model without texts, in the shape of `cite.serving.Space`: images find images."""
+"""Images as unit vectors: a vision model with what follows it, as similarity asks for them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,10 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cite.encoders.pair_file import read_pair_info
 from cite.encoders.tuned import evaluating
-from cite.encoders.zoo import PAIRS
-from cite.errors import CiteError, ConfigError
 from cite.inference import Extracted, extract, outputs_of_images
 from cite.inference.question import describe, describe_after
 
@@ -29,32 +25,36 @@ class ImageSpace:
     """Images → unit vectors.
 
     Args:
-        tower: On its device.
-        after: What follows it; None: nothing.
+        vision: Tower of the images, on its device.
+        after: What follows it: a projection or a neck; None: nothing.
         prepare: Picture → picture of the tower's size; None: the tower's own resizing.
-        about: What records should tell besides.
+        about: Plain values for records: what else decides the vectors.
+        name: For messages; default: the model's.
 
     Attributes:
-        name: Of the model.
+        name: Of the model, pair or adapter.
         dim: Length of the vectors.
-        about: As `Space.about`, of images alone.
+        about: Model, digests, preprocessing, normalisation.
     """
 
     def __init__(
         self,
-        tower: VisionTower,
+        vision: VisionTower,
         after: nn.Module | None = None,
         prepare: Callable[[Any], Any] | None = None,
         about: Mapping[str, Any] | None = None,
+        name: str | None = None,
     ) -> None:
-        self._tower, self._after = tower, after
-        self._prepare, self._extra = prepare, dict(about or {})
+        self.name = name or vision.card.name
+        self._vision, self._after = vision, (after or nn.Identity()).eval()
+        self._prepare = prepare or vision.resize
+        self._device = vision.mean.device
+        self._extra = dict(about or {})
         image = {
-            **describe(tower),
-            **describe_after(after, tower.feature_dim),
+            **describe(vision),
+            **describe_after(self._after, vision.feature_dim),
             **self._extra,
         }
-        self.name = tower.card.name
         self.dim = int(image['feature_dim'])
         self.about: dict[str, Any] = {
             'space': self.name,
@@ -69,13 +69,17 @@ class ImageSpace:
         precision: str = 'fp32',
         workers: int | None = None,
     ) -> np.ndarray:
-        """As `Space.encode_images`: (N, dim) float32 of unit length."""
-        with evaluating(self._tower):
+        """Images (paths, PIL, arrays, tensors; a list, a generator or one) → (N, dim) float32, unit length.
+
+        Raises:
+            DataError, ConfigError, ModelError: As `VisionTower.encode_images`.
+        """
+        with evaluating(self._vision):
             parts = outputs_of_images(
-                lambda batch: self._then(self._tower(batch)),
+                lambda batch: self._after(self._vision(batch)),
                 images,
-                self._prepare or self._tower.resize,
-                self._tower.mean.device,
+                self._prepare,
+                self._device,
                 batch_size,
                 precision,
                 workers,
@@ -86,9 +90,13 @@ class ImageSpace:
         return functional.normalize(features, dim=-1).numpy()
 
     def extract(self, files: Sequence[str | Path], out: str | Path, **options: Any) -> Extracted:
-        """As `Space.extract`."""
+        """Image vectors of many files into a file, resumable; as they are, not of unit length.
+
+        Args:
+            files, out, options: See `cite.inference.extract`.
+        """
         return extract(
-            self._tower,
+            self._vision,
             files,
             out,
             prepare=self._prepare,
@@ -96,32 +104,3 @@ class ImageSpace:
             about={**self._extra, **options.pop('about', {})},
             **options,
         )
-
-    def _then(self, features: torch.Tensor) -> torch.Tensor:
-        return features if self._after is None else self._after(features)
-
-
-def knows_texts(model: str) -> bool:
-    """Whether a model is a pair: a published one, or the file of one that was trained."""
-    if model in PAIRS:
-        return True
-    try:
-        read_pair_info(model)
-    except (CiteError, OSError):
-        return False
-    return True
-
-
-def refuse_texts(model: str) -> None:
-    """Says that a model knows no texts, unless its name is nearly that of a pair or a file.
-
-    Raises:
-        ConfigError: Naming pairs.
-    """
-    if Path(model).suffix == '.safetensors' or get_close_matches(model, PAIRS, n=1, cutoff=0.8):
-        return
-    raise ConfigError(
-        f'{model} is no pair: a vision model alone knows no texts, and finds images by --query-image. '
-        'Texts need a pair, such as plip, quiltnet-b32, tiny-tissue (cite models --kind pair lists them), '
-        'or a pair.safetensors'
-    )
