@@ -51,6 +51,7 @@ def predict(
     *,
     mpp: float | None = None,
     slide_mpp: float | None = None,
+    override_mpp: bool = False,
     tile_size: int | None = None,
     overlap: int = 0,
     tissue: float = 0.5,
@@ -67,7 +68,8 @@ def predict(
         slide: File (or folder, for DICOM) of a whole slide.
         adapter: `adapter.safetensors`, or a loaded one.
         mpp: Micrometres per pixel of the tiles; default: as the adapter was trained.
-        slide_mpp: Of the slide's level 0, where its file does not say it, or says something wrong.
+        slide_mpp: Of the slide's level 0, where its file does not say it.
+        override_mpp: Whether `slide_mpp` counts where the file says another one, too.
         tile_size: Pixels; default: as the adapter was trained.
         overlap: Pixels that neighbouring tiles share.
         tissue: Least part of a tile that is tissue.
@@ -88,7 +90,8 @@ def predict(
     trained = adapter if isinstance(adapter, Predictor) else load(adapter)
     spec = tile_spec(trained, mpp, tile_size, overlap, tissue)
     with open_slide(slide) as opened:
-        resolution = settle_mpp(opened, slide_mpp)
+        resolution = settle_mpp(opened, slide_mpp, override_mpp)
+        from_file = opened.mpp is not None and resolution == opened.mpp
         picture, unread = look(opened, resolution, workers, progress)
         found = find_tissue(picture, opened.size, resolution, unread=unread)
         grid = make_grid(opened, spec, found, resolution)
@@ -106,7 +109,7 @@ def predict(
             aggregation=aggregation,
             top_k=top_k,
             record=_record(opened, trained, spec, resolution, blur, aggregation, top_k)
-            | {'mpp_from': 'the file' if slide_mpp is None else 'given'},
+            | {'mpp_from': 'the file' if from_file else 'given'},
             **read,
         )
     if len(result.damaged) > MOST_DAMAGED * len(grid):

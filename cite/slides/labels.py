@@ -10,6 +10,7 @@ from cite.data.table import some
 from cite.data.text_files import read_rows
 from cite.errors import DataError
 from cite.slides.files import slide_names
+from cite.slides.readers.base import PLAUSIBLE
 
 WANTED = ('slide', 'label')
 KNOWN = (*WANTED, 'patient', 'mpp')
@@ -30,7 +31,8 @@ def read_labels(path: Path, slides: Sequence[Path]) -> list[LabelledSlide]:
 
     Args:
         path: CSV with the columns slide and label, and patient and mpp (micrometres per pixel of level 0)
-            where they are known. A slide is a file name, with or without its suffix.
+            where they are known. A slide is a file name, with or without its suffix,
+            or the end of its path (site1/x.svs).
         slides: Files among which they are looked for.
 
     Raises:
@@ -43,7 +45,9 @@ def read_labels(path: Path, slides: Sequence[Path]) -> list[LabelledSlide]:
         raise DataError(f'{path}: missing columns {missing}, found {header}; expected {KNOWN}')
     by_name: dict[str, list[Path]] = {}
     for file in slides:
-        for name in {file.name, file.stem, slide_names([file])[0]}:
+        parts = file.absolute().parts
+        ends = {'/'.join(parts[-n:]) for n in range(1, len(parts))}  # x.svs, site1/x.svs, …
+        for name in {*ends, file.stem, slide_names([file])[0]}:
             by_name.setdefault(name, []).append(file)
     found: list[LabelledSlide] = []
     absent: list[str] = []
@@ -55,7 +59,7 @@ def read_labels(path: Path, slides: Sequence[Path]) -> list[LabelledSlide]:
         if len(files) > 1:
             raise DataError(
                 f'{path}, line {line}: slide {value["slide"]!r} is more than one file: '
-                f'{some(map(str, files))}; name it with its suffix, or give fewer folders'
+                f'{some(map(str, files))}; name it with its suffix, or with its folder (site1/x.svs)'
             )
         if not files:
             absent.append(value['slide'])
@@ -71,13 +75,16 @@ def read_labels(path: Path, slides: Sequence[Path]) -> list[LabelledSlide]:
             f'{path}: {len(absent)} slides are no files: {some(absent)}. There are '
             f'{some([file.name for file in slides])}'
         )
-    twice = sorted({slide.name for slide in found if [s.name for s in found].count(slide.name) > 1})
+    paths = [slide.path for slide in found]
+    twice = sorted({str(path) for path in paths if paths.count(path) > 1})
     if twice or not found:
         raise DataError(
             f'{path}: slides are named more than once: {some(twice)}'
             if twice
             else f'{path}: no rows'
         )
+    names = slide_names(paths)
+    found = [slide._replace(name=name) for slide, name in zip(found, names, strict=True)]
     known = [slide.patient is not None for slide in found]
     if any(known) and not all(known):
         raise DataError(
@@ -88,6 +95,12 @@ def read_labels(path: Path, slides: Sequence[Path]) -> list[LabelledSlide]:
 
 def _mpp(text: str, path: Path, line: int) -> float | None:
     try:
-        return float(text) if text else None
+        value = float(text) if text else None
     except ValueError as error:
         raise DataError(f'{path}, line {line}: mpp must be a number, found {text!r}') from error
+    if value is not None and not PLAUSIBLE[0] <= value <= PLAUSIBLE[1]:
+        raise DataError(
+            f'{path}, line {line}: mpp of a slide must be {PLAUSIBLE[0]} to {PLAUSIBLE[1]} µm per pixel, '
+            f'found {text}'
+        )
+    return value

@@ -60,6 +60,7 @@ def cut_slide(
     most: int | None = None,
     seed: int = 0,
     image_format: str = 'jpg',
+    override_mpp: bool = False,
     workers: int | None = None,
     progress: bool = False,
 ) -> CutSlide:
@@ -76,20 +77,21 @@ def cut_slide(
         blur: Least sharpness, see `cite.slides.tiles.sharpness`.
         most: Tiles at most, drawn by the seed and the slide's name; None: all.
         image_format: 'jpg' (quality 95, colour not subsampled) or 'png'.
+        override_mpp: Whether `slide_mpp` counts where the file says another one, too.
         workers: Threads.
 
     Raises:
         DataError: A slide that cannot be opened, does not say its resolution, has no tissue, or more than
             half of whose tiles are damaged; or a disk that is full.
     """
-    key = _key(path, spec, slide_mpp, blur, most, seed, image_format)
+    key = _key(path, spec, slide_mpp, override_mpp, blur, most, seed, image_format)
     done = _finished(folder, key)
     if done is not None:
         return done
     from tqdm import tqdm
 
     with open_slide(path) as slide:
-        mpp = settle_mpp(slide, slide_mpp)
+        mpp = settle_mpp(slide, slide_mpp, override_mpp)
         picture, unread = look(slide, mpp, workers, progress)
         tissue = find_tissue(picture, slide.size, mpp, unread=unread)
         grid = make_grid(slide, spec, tissue, mpp)
@@ -99,7 +101,7 @@ def cut_slide(
                 f'tissue, which covers {tissue.share:.1%} of it; lower --tissue, or cut smaller tiles'
             )
         by = enlarged(spec, mpp)
-        numbers = _drawn(grid, most, seed, folder.name)
+        numbers = _order(grid, most, seed, folder.name)
         place = folder.with_name(f'.{folder.name}-{uuid.uuid4().hex[:8]}')
 
         def one(number: int) -> tuple[str | None, float, str]:
@@ -118,35 +120,45 @@ def cut_slide(
             return name, sharp, ''
 
         threads = settle_workers(workers)
-        rows: list[list[Any]] = []
+        rows: dict[int, list[Any]] = {}
+        tried = 0
         damaged: list[str] = []
         try:
             place.mkdir(parents=True)
             bar = tqdm(
-                total=len(numbers), desc=path.name, unit='tile', delay=2, disable=not progress
+                total=min(len(numbers), most or len(numbers)),
+                desc=path.name,
+                unit='tile',
+                delay=2,
+                disable=not progress,
             )
             ahead = in_order(one, numbers.tolist(), threads, lambda: AHEAD * max(threads, 1))
             with bar, closing(ahead):
                 for number, result in zip(numbers.tolist(), ahead, strict=True):
                     name, sharp, why = result()
+                    tried += 1
                     bar.update()
                     if name is not None:
                         x, y = int(grid.x[number]), int(grid.y[number])
-                        rows.append([name, x, y, f'{grid.tissue[number]:.3f}', f'{sharp:.4f}'])
+                        rows[number] = [name, x, y, f'{grid.tissue[number]:.3f}', f'{sharp:.4f}']
                     elif why:
                         damaged.append(why)
+                    if len(rows) == most:
+                        break
+            kept = [rows[number] for number in sorted(rows)]
+            _drop_others(place, {row[0] for row in kept})  # threads were ahead
             counts = {
                 'grid': len(grid),
                 'written': len(rows),
-                'blurred': len(numbers) - len(rows) - len(damaged),
+                'blurred': tried - len(rows) - len(damaged),
                 'damaged': len(damaged),
             }
-            if len(damaged) > MOST_DAMAGED * len(numbers):
+            if len(damaged) > MOST_DAMAGED * tried:
                 raise DataError(
-                    f'slide {path}: {len(damaged)} of {len(numbers)} tiles cannot be read, so it is '
+                    f'slide {path}: {len(damaged)} of {tried} tiles cannot be read, so it is '
                     f'damaged or cut off ({damaged[0]}); copy it again from where it comes from'
                 )
-            _write(place, rows, {'key': key, 'counts': counts, 'mpp': list(mpp), 'enlarged': by})
+            _write(place, kept, {'key': key, 'counts': counts, 'mpp': list(mpp), 'enlarged': by})
             if folder.exists():
                 shutil.rmtree(folder)
             place.rename(folder)
@@ -154,15 +166,22 @@ def cut_slide(
             raise DataError(f'{folder}: cannot be written ({error.strerror or error})') from error
         finally:
             shutil.rmtree(place, ignore_errors=True)
-    return CutSlide(folder, tuple(row[0] for row in rows), counts, by)
+    return CutSlide(folder, tuple(row[0] for row in kept), counts, by)
 
 
-def _drawn(grid: Grid, most: int | None, seed: int, name: str) -> np.ndarray:
-    """Numbers of tiles, in the order of the grid: all, or some of them, drawn by seed and name."""
-    if most is None or len(grid) <= most:
+def _order(grid: Grid, most: int | None, seed: int, name: str) -> np.ndarray:
+    """Numbers of tiles in the order in which they are tried: that of the grid, or one drawn by seed and
+    name where only some are wanted, so that blurred ones take no place."""
+    if most is None:
         return np.arange(len(grid))
     own = int.from_bytes(hashlib.sha256(f'{seed}:{name}'.encode()).digest()[:8], 'big')
-    return np.sort(np.random.default_rng(own).choice(len(grid), most, replace=False))
+    return np.random.default_rng(own).permutation(len(grid))
+
+
+def _drop_others(place: Path, names: set[str]) -> None:
+    for file in place.iterdir():
+        if file.name not in names:
+            file.unlink()
 
 
 def _key(path: Path, spec: TileSpec, *options: Any) -> str:

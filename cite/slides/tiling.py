@@ -71,11 +71,17 @@ class Grid:
         return len(self.x)
 
 
-def settle_mpp(slide: SlideReader, given: float | None) -> tuple[float, float]:
-    """Micrometres per pixel of level 0: what was given, else what the file says.
+def settle_mpp(
+    slide: SlideReader, given: float | None, override: bool = False
+) -> tuple[float, float]:
+    """Micrometres per pixel of level 0: what the file says, else what was given.
+
+    Args:
+        given: Of slides whose file does not say it.
+        override: Whether it counts for a slide whose file says another one, too.
 
     Raises:
-        DataError: The file does not say it: nothing is guessed.
+        DataError: Neither says it: nothing is guessed.
         ConfigError: A value that no microscope has.
     """
     if given is not None:
@@ -83,7 +89,8 @@ def settle_mpp(slide: SlideReader, given: float | None) -> tuple[float, float]:
             raise ConfigError(
                 f'mpp of a slide must be {PLAUSIBLE[0]} to {PLAUSIBLE[1]} µm per pixel, found {given}'
             )
-        return given, given
+        if slide.mpp is None or override:
+            return given, given
     if slide.mpp is None:
         raise DataError(
             f'slide {slide.path.name} does not say its resolution (mpp). Give it: --slide-mpp 0.25 for a '
@@ -145,7 +152,7 @@ def starts(
 def _starts(length: int, side: float, step: float) -> NDArray[np.int64]:
     """Rounded places at which tiles begin; the last one ends within the slide, half a pixel aside."""
     if step < 1:
-        raise ConfigError(
+        raise DataError(  # of this slide: another one may be scanned finer
             f'tiles would follow each other by {step:.2g} pixels of the slide: take less overlap'
         )
     count = int(np.floor((length - side + 0.5) / step)) + 1 if length >= side - 0.5 else 0

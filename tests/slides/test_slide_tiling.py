@@ -121,7 +121,9 @@ def test_resolutions_are_given_or_said_never_guessed():
         settle_mpp(silent, None)
     assert settle_mpp(silent, 0.25) == (0.25, 0.25)
     assert settle_mpp(Sized(100, 100, mpp=(0.3, 0.4)), None) == (0.3, 0.4)
-    assert settle_mpp(Sized(100, 100), 0.25) == (0.25, 0.25)  # what is given is believed
+    said = Sized(100, 100, mpp=(0.3, 0.4))
+    assert settle_mpp(said, 0.25) == (0.3, 0.4)  # an option for all slides fills gaps only
+    assert settle_mpp(said, 0.25, override=True) == (0.25, 0.25)
     for bad in (0, -1, 353, float('nan'), float('inf')):
         with pytest.raises(ConfigError, match=r'must be 0\.05 to 20'):
             settle_mpp(silent, bad)
@@ -146,7 +148,7 @@ def test_tiles_that_cannot_be_are_refused(options):
 
 def test_steps_below_a_pixel_are_refused():
     slide = Sized(300, 300)
-    with pytest.raises(ConfigError, match='take less overlap'):
+    with pytest.raises(DataError, match='take less overlap'):
         make_grid(slide, TileSpec(64, 0.2, 62), full(slide), (0.5, 0.5))
 
 

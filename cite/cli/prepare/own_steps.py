@@ -70,7 +70,7 @@ def prepare(
         if len(blank):
             names = some(table.files[blank[:5]], len(blank))
             lines.append(f'warning: blank tiles, nearly of one colour ({len(blank)}): {names}')
-    split = _split(args, table, held_out)
+    split = draw_split(args, table, held_out)
     parts = parts_of(table, split, args.max_patches_per_slide)
     findings = find_shared(table, groups, parts)
     if findings.across_sides and not args.allow_duplicates:
@@ -116,9 +116,10 @@ def _look(
     return table.subset(keep), scan.subset(keep), held_out, left_out
 
 
-def _split(
+def draw_split(
     args: argparse.Namespace, table: PatchTable, held_out: NDArray[np.bool_] | None
 ) -> Split:
+    """The split that the options ask for, of a table of patches or of slides."""
     from cite.data.prepare.given_split import given_split
     from cite.data.splits import few_shot_split
 

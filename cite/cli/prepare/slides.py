@@ -102,7 +102,12 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def _check_classes(args: argparse.Namespace, labelled: Sequence[LabelledSlide]) -> None:
-    """Now, not after an hour of cutting."""
+    """Classes, and slides enough for a split of them: now, not after an hour of cutting."""
+    import numpy as np
+
+    from cite.cli.prepare.own_steps import draw_split
+    from cite.data.table import PatchTable
+
     labels = {slide.label for slide in labelled}
     if len(labels) < 2:
         raise DataError(f'{args.labels}: one class only, {labels}; a task needs two')
@@ -110,6 +115,18 @@ def _check_classes(args: argparse.Namespace, labelled: Sequence[LabelledSlide]) 
         raise ConfigError(
             f'--classes {sorted(args.classes)} are not those of {args.labels}: {sorted(labels)}'
         )
+    classes = sorted(labels) if args.classes is None else list(args.classes)
+    patients = [slide.patient or '' for slide in labelled]
+    rows = PatchTable(
+        files=np.array([str(slide.path) for slide in labelled]),
+        labels=np.array([classes.index(slide.label) for slide in labelled]),
+        slides=np.array([slide.name for slide in labelled]),
+        classes=tuple(classes),
+        root=args.out,
+        patients=np.array(patients) if any(patients) else None,
+        source=str(args.labels),
+    )
+    draw_split(args, rows, None)
 
 
 def _cut(
@@ -125,11 +142,12 @@ def _cut(
                 slide.path,
                 args.out / 'patches' / slide.name,
                 spec,
-                slide.mpp or args.slide_mpp,
+                args.slide_mpp if slide.mpp is None else slide.mpp,
                 blur,
                 args.most_tiles,
                 args.seed,
                 args.format,
+                slide.mpp is not None,  # a row of the table is meant for that slide
                 args.workers,
                 progress=True,
             )

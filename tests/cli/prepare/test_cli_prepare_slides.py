@@ -149,7 +149,7 @@ def test_bad_slides_are_named_or_left_out(scans, capsys, name, expected):
     [
         ('slide\ns_0\n', "missing columns ['label']"),
         ('slide,label\ns_0,a\nnone,b\n', '1 slides are no files: none'),
-        ('slide,label\ns_0,a\ns_0,b\n', 'more than once: s_0'),
+        ('slide,label\ns_0,a\ns_0,b\n', 'more than once: '),
         ('slide,label\ns_0,a\ns_1,a\n', 'one class only'),
         ('slide,label\ns_0,\n', 'line 2'),
         ('slide,label,mpp\ns_0,a,half\n', "found 'half'"),
@@ -170,6 +170,57 @@ def test_a_column_says_the_resolution(scans):
     assert prepare(scans) == 0
     counts = [row['slide'] for row in rows_of(scans / 'mine' / 'patches.csv')]
     assert counts.count('s_0') > counts.count('s_1')  # more tiles where pixels are larger
+
+
+def test_blurred_tiles_take_no_place_among_those_that_are_drawn(scans):
+    assert prepare(scans) == 0
+    sharp = {row['file']: float(row['sharpness']) for row in tiles_of(scans / 'mine')}
+    middle = sorted(sharp.values())[len(sharp) // 2]
+    assert (
+        prepare(scans, '--most-tiles', '5', '--blur', str(middle), '--out', str(scans / 'b')) == 0
+    )
+    drawn = tiles_of(scans / 'b')
+    assert len(drawn) == 20 and all(sharp[row['file']] >= middle for row in drawn)
+    on_disk = {file.name for file in (scans / 'b' / 'patches').rglob('*.jpg')}
+    assert on_disk == {row['file'] for row in drawn}  # none that a thread had cut ahead
+
+
+def tiles_of(folder: Path) -> list[dict[str, str]]:
+    return [row for file in sorted(folder.rglob('tiles.csv')) for row in rows_of(file)]
+
+
+def test_too_few_slides_are_told_before_anything_is_cut(scans, capsys):
+    (scans / 'slides.csv').write_text('slide,label\ns_0,a\ns_1,b\n')
+    assert prepare(scans) == 2
+    assert 'too few' in capsys.readouterr().err
+    assert not (scans / 'mine').exists()
+
+
+def test_slides_of_one_name_are_told_by_their_folders(scans):
+    for site in ('x', 'y'):
+        for number in range(2):
+            draw(scans / 'sites' / site / f's_{number}.tif', number)
+    rows = [f'{site}/s_{n}.tif,{"ab"[n]}' for site in 'xy' for n in range(2)]
+    (scans / 'slides.csv').write_text('\n'.join(['slide,label', *rows]))
+    assert prepare(scans) == 2  # those of the folder scans are others
+    words = ['prepare', 'slides', str(scans / 'sites'), '--labels', str(scans / 'slides.csv')]
+    assert main([*words, '--out', str(scans / 'mine'), '--mpp', str(MPP), '--tile-size', '64']) == 0
+    found = rows_of(scans / 'mine' / 'patches.csv')
+    assert len({row['slide'] for row in found}) == 4
+
+
+@pytest.mark.parametrize('mpp', ['-3', '0', 'nan', '400'])
+def test_a_resolution_of_no_microscope_names_its_line(scans, capsys, mpp):
+    (scans / 'slides.csv').write_text(f'slide,label,mpp\ns_0,a,{mpp}\ns_1,b,\n')
+    assert prepare(scans, '--skip-bad') == 2
+    assert 'line 2' in capsys.readouterr().err and not (scans / 'mine').exists()
+
+
+def test_what_the_files_say_stands_against_an_option_for_all(scans):
+    assert prepare(scans) == 0
+    assert prepare(scans, '--slide-mpp', '1.0', '--out', str(scans / 'same')) == 0
+    first, second = (rows_of(scans / name / 'patches.csv') for name in ('mine', 'same'))
+    assert first == second
 
 
 @pytest.mark.parametrize(
