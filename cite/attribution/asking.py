@@ -13,6 +13,7 @@ from torch.nn import functional
 from cite.anchors import Anchors, class_sentences
 from cite.classifier import Classifier
 from cite.encoders.pair import Pair
+from cite.errors import ConfigError
 from cite.heads.text_embedding import TextEmbeddingHead
 from cite.necks.base import Neck
 from cite.serving.predictor import Predictor
@@ -37,14 +38,16 @@ def ask(
 
     Args:
         model: A pair (`cite.load_pair`), or an adapter whose head compares images with texts.
-        texts: The classes.
+        texts: The classes, two or more that differ.
         templates: Sentences with `{}` around each text, whose embeddings are averaged; default: those of
             the pair's authors, or the texts alone where none are known. `['{}']`: the texts alone.
 
     Raises:
-        ConfigError: An empty text, one that is too long, or an adapter that knows no texts.
+        ConfigError: Fewer than two texts, one twice, an empty one, one that is too long, or an adapter that
+            knows no texts.
         CheckpointError, ModelError: The adapter's text encoder is another, or cannot be had.
     """
+    check_texts(texts)
     if isinstance(model, Pair):
         space = space_of_pair(model, 'pair')
         return _classifier(model.vision, model.image_projection, space, texts, templates)
@@ -54,6 +57,29 @@ def ask(
     return Predictor(
         _classifier(trained.backbone, after, space, texts, templates).eval(), model.info
     )
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """That texts can be told apart: of one alone the probability is 1, whatever the image.
+
+    Raises:
+        ConfigError: Fewer than two, an empty one, or one twice; case and spaces make no other text.
+    """
+    if isinstance(texts, str) or len(texts) < 2:
+        raise ConfigError(
+            f'give two texts or more, found {texts if isinstance(texts, str) else list(texts)!r}: what is '
+            'asked is which of them fits an image better'
+        )
+    seen: set[str] = set()
+    for text in texts:
+        key = ' '.join(text.split()).casefold()
+        if not key:
+            raise ConfigError('one of the texts is empty; write what it is to stand for')
+        if key in seen:
+            raise ConfigError(
+                f'the text {text!r} is given twice; the texts are classes, so each must be another'
+            )
+        seen.add(key)
 
 
 class _Ready(Neck):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cite.cli.inference import image_files
+from cite.cli.explain_images import check_kept, images_without_former, readable
 from cite.cli.parsing import add_debug, count
 from cite.errors import ConfigError
 
@@ -21,6 +21,7 @@ METHODS = ('scores', 'rollout', 'gradcam', 'gradients')
 MOST_CLASSES = 6
 """That are shown unless they are named."""
 SHEET = 'patches.png'
+TABLE = 'scores.csv'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,16 +77,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_debug(parser)
 
 
-def run(args: argparse.Namespace) -> None:
-    files = image_files(args.images)
+def run(args: argparse.Namespace) -> int:
     if args.adapter is None and (args.model is None or not args.texts):
         raise ConfigError(
             'give --adapter, or a pair with the texts to ask for: --model plip --texts "…" "…"'
         )
+    files = images_without_former(args.images, args.out)
+    if args.texts:
+        from cite.attribution.asking import check_texts
+
+        check_texts(args.texts)
+    files, bad = readable(files)
     import numpy as np
     from tqdm import tqdm
 
-    from cite.attribution import draw, explain_classes, top_patches
+    from cite.attribution import draw, explain_classes, out_folder, top_patches
     from cite.attribution.explaining import class_probabilities
     from cite.serving.votes import Prediction
 
@@ -93,29 +99,70 @@ def run(args: argparse.Namespace) -> None:
     classes = model.classes
     _check_classes(args.class_names, classes)
     methods = list(dict.fromkeys(args.methods))
+    names = _names(files, len(files) > 1)
+    written = [*names, TABLE, *([SHEET] if len(files) > 1 else [])]
+    check_kept([*files, *bad], [args.out / name for name in written])
+    about = _about(args, model, methods, files, bad)
     scores, inexact = [], 0
-    for file, name in zip(
-        tqdm(files, unit='patch', delay=2), _names(files, len(files) > 1), strict=True
+    for number, (file, name) in enumerate(
+        zip(tqdm(files, unit='patch', delay=2), names, strict=True)
     ):
         found = class_probabilities(model, file)
         shown = args.class_names or _shown(found, classes)
         maps = [explain_classes(model, file, shown, how, args.contrast) for how in methods]
         inexact += sum('inexact' in one.about for of_method in maps for one in of_method)
+        if number == 0:  # a question that cannot be answered costs no former results
+            out_folder.begin(args.out, about, written)
         draw(file, maps, file.name, args.out / name)
         scores.append(found)
-    written = f'{len(files)} picture{"s" if len(files) > 1 else ""}'
     prediction = Prediction([str(file) for file in files], np.array(scores, np.float32), classes)
-    prediction.to_csv(args.out / 'scores.csv')
+    prediction.to_csv(args.out / TABLE)
+    told = f'{len(files)} picture{"s" if len(files) > 1 else ""}'
     if len(files) > 1:
         from cite.atomic import replacing
 
         sheet = top_patches(prediction, args.top, title='Patches by the probability of each class')
         with replacing(args.out / SHEET) as temporary:
             sheet.save(temporary, format='png')
-        written += f', {SHEET}'
+        told += f', {SHEET}'
+    out_folder.finish(args.out, about, written)
     if inexact:
         print(f'{inexact} maps of gradients do not add up to within 5 %: take them as rough')
-    print(f'{written} and scores.csv in {args.out}')
+    print(f'{told} and {TABLE} in {args.out}')
+    if bad:
+        print(f'left out: {len(bad)} of {len(files) + len(bad)} images, which cannot be read')
+    return 1 if bad else 0
+
+
+def _about(
+    args: argparse.Namespace,
+    model: Predictor | Classifier,
+    methods: Sequence[str],
+    files: Sequence[Path],
+    bad: Mapping[Path, str],
+) -> dict[str, Any]:
+    """What decides the maps."""
+    from cite.classifier import Classifier
+    from cite.frozen import file_digest
+    from cite.inference.question import versions
+
+    classifier = model if isinstance(model, Classifier) else model.classifier
+    adapter = args.adapter
+    return {
+        'adapter': None if adapter is None else str(adapter),
+        'adapter_digest': None if adapter is None else file_digest(adapter),
+        'model': args.model,
+        'weights': None if args.weights is None else str(args.weights),
+        'model_digest': classifier.backbone.digest,
+        'methods': list(methods),
+        'contrast': args.contrast,
+        'texts': args.texts,
+        'classes': list(model.classes),
+        'classes_asked_for': args.class_names,
+        'images': [str(file) for file in files],
+        'left_out': {str(file): why for file, why in bad.items()},
+        'versions': versions(),
+    }
 
 
 def _model(args: argparse.Namespace) -> Predictor | Classifier:

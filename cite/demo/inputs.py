@@ -45,6 +45,23 @@ def read_picture(path: str | Path | None) -> Image.Image:
         return load_rgb(path)
 
 
+def uploaded_slide(path: str | Path) -> Path:
+    """An uploaded slide, which is a single file.
+
+    Raises:
+        DataError: A kind of file that names others, in which its pixels are.
+    """
+    from cite.slides.readers import COMPANIONS
+
+    path = Path(path)
+    if path.suffix.lower() in COMPANIONS:
+        raise DataError(
+            f'{path.name}: a {path.suffix.lower()} file holds no pixels, it names other files that do. '
+            'Start the demo with --slides and the folder where all of them lie, or use cite slide'
+        )
+    return path
+
+
 def _instead(path: Path) -> str:
     known = f'expected {", ".join(FORMATS)}'
     start = path.read_bytes()[:6] if path.stat().st_size < 2**20 else b''

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cite.demo.inputs import chosen, resolution
+from cite.demo.inputs import chosen, resolution, uploaded_slide
 from cite.demo.messages import naming
 from cite.demo.models import Models
 from cite.demo.patch import asked_for
@@ -22,30 +22,35 @@ AGGREGATIONS = ('mean', 'max', 'topk')
 
 
 def slides_of(folder: Path | None) -> dict[str, Path]:
-    """Slides of a folder and below, by their paths in it; {} without a folder.
+    """Slides of a folder and below, as `cite slide` finds them, by their paths in it; {} without a folder.
 
     Raises:
-        DataError: A folder without slides.
+        DataError: No such folder, or one without slides.
     """
-    from cite.slides.readers import SUFFIXES
+    from cite.slides.files import find_slides
 
     if folder is None:
         return {}
-    files = sorted(p for p in folder.rglob('*') if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not files:
-        raise DataError(f'--slides {folder}: no slides in it; known: {", ".join(SUFFIXES)}')
-    return {file.relative_to(folder).as_posix(): file for file in files}
+    folder = folder.expanduser()
+    try:
+        files = find_slides([folder])
+    except DataError as error:
+        raise DataError(f'--slides: {error}') from error
+    return {
+        folder.name if file == folder else file.relative_to(folder).as_posix(): file
+        for file in files
+    }
 
 
 def chosen_slide(name: object, uploaded: str | None, slides: dict[str, Path]) -> Path:
     """The slide that fields say: an uploaded one goes before the list.
 
     Raises:
-        DataError: None.
+        DataError: None, or an upload that names other files.
         ConfigError: One that is not on offer.
     """
     if uploaded:
-        return Path(uploaded)
+        return uploaded_slide(uploaded)
     if not name:
         raise DataError('there is no slide yet: choose one, or upload one')
     return slides[chosen(name, slides, 'slide')]

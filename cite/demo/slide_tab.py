@@ -22,7 +22,7 @@ def slide_tab(content: Content) -> None:
     import gradio as gr
 
     from cite.demo.page import FREE, ONE
-    from cite.slides.readers import SUFFIXES
+    from cite.slides.readers import COMPANIONS, SUFFIXES
 
     models, slides, workspace = content.models, content.slides, content.workspace
     with gr.Row():
@@ -35,7 +35,7 @@ def slide_tab(content: Content) -> None:
             )
             uploaded = gr.File(
                 label='or upload a slide (one file)' if slides else 'Upload a slide (one file)',
-                file_types=list(SUFFIXES),
+                file_types=[suffix for suffix in SUFFIXES if suffix not in COMPANIONS],
                 type='filepath',
                 height=160,
             )

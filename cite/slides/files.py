@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from cite.errors import DataError
-from cite.slides.readers import SUFFIXES
+from cite.slides.readers import COMPANIONS, SUFFIXES
 
 WRITTEN = 'predictions.parquet'
 """Pictures in a folder with such a file are results, not slides."""
+LONGEST_NAME = 120
+"""Bytes of a slide's name: disks allow 143 to 255, and temporary names are longer."""
 
 
 def find_slides(sources: Sequence[Path]) -> list[Path]:
     """Files as they are; of folders all slides in and below them, sorted. A folder with `.dcm` files is one
-    slide, whose levels they are. No slide comes twice.
+    slide, whose levels they are. No slide comes twice. What is called like a
+    slide but cannot be reached, such as a link that leads nowhere, is kept, so that it fails by name.
 
     Raises:
         DataError: No such file or folder, or no slide.
@@ -23,11 +29,11 @@ def find_slides(sources: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for source in sources:
         source = source.expanduser()
-        if not source.exists():
+        if not _reached(source) and not _lost(source):
             raise DataError(f'{source}: no such file or folder')
         found += _inside(source) if source.is_dir() else [source]
-    unique = {slide.resolve(): slide for slide in reversed(found)}
-    slides = [slide for slide in found if unique.pop(slide.resolve(), None) is not None]
+    unique = {os.path.realpath(slide): slide for slide in found}
+    slides = [slide for slide in found if unique.pop(os.path.realpath(slide), None) is not None]
     if not slides:
         raise DataError(
             f'no slides in {", ".join(map(str, sources))}; known: {", ".join(SUFFIXES)}. Name a file to '
@@ -40,16 +46,30 @@ def _inside(folder: Path) -> list[Path]:
     slides: set[Path] = set()
     for path in folder.rglob('*'):
         hidden = any(part.startswith('.') for part in path.relative_to(folder).parts)
-        if path.suffix.lower() not in SUFFIXES or hidden or not path.is_file():
+        if path.suffix.lower() not in SUFFIXES or hidden:
+            continue
+        if not _lost(path) and not path.is_file():
             continue
         if not (path.parent / WRITTEN).exists():
             slides.add(path.parent if path.suffix.lower() == '.dcm' else path)
     return sorted(slides)
 
 
+def _lost(path: Path) -> bool:
+    """A link that leads nowhere and is called like a slide."""
+    return path.suffix.lower() in SUFFIXES and not _reached(path) and os.path.lexists(path)
+
+
+def _reached(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # no permission, a name that is too long, links in a circle
+        return False
+
+
 def slide_names(slides: Sequence[Path]) -> list[str]:
     """A name per slide for its folder, no two alike: the file's without its suffix; where that is not
-    enough with it, and with the folders above it."""
+    enough with it, and with the folders above it. Long ones are cut and end in a hash."""
     names = [_stem(slide) for slide in slides]
     for parts in range(1, max((len(slide.parts) for slide in slides), default=0) + 1):
         counts = Counter(name.lower() for name in names)  # some disks do not tell case apart
@@ -61,7 +81,16 @@ def slide_names(slides: Sequence[Path]) -> list[str]:
             else name
             for slide, name in zip(slides, names, strict=True)
         ]
-    return names
+    return [_short(name) for name in names]
+
+
+def _short(name: str) -> str:
+    content = os.fsencode(name)
+    printable = re.sub('[\ud800-\udfff]', '_', name)  # bytes that are no UTF-8
+    if printable == name and len(content) <= LONGEST_NAME:
+        return name
+    cut = printable.encode()[: LONGEST_NAME - 9].decode(errors='ignore')
+    return f'{cut}-{hashlib.sha256(content).hexdigest()[:8]}'
 
 
 def _stem(slide: Path) -> str:
@@ -72,11 +101,16 @@ def _stem(slide: Path) -> str:
     return name.lstrip('.') or 'slide'
 
 
+def data_folder(slide: Path) -> Path | None:
+    """Where MIRAX and Hamamatsu slides keep their pixels: a folder of the file's name; None of others."""
+    return slide.with_suffix('') if slide.suffix.lower() in COMPANIONS else None
+
+
 def stamp(slide: Path) -> list[tuple[str, int, int]]:
     """Name, size and time of change of a slide's files: of a folder all of them, and of a file also those
-    in a folder of its name, where MIRAX keeps its pixels."""
+    in its `data_folder`."""
     files = [slide] if slide.is_file() else []
-    beside = slide.with_suffix('') if slide.suffix.lower() in ('.mrxs', '.vms', '.vmu') else slide
+    beside = data_folder(slide) or slide
     if beside.is_dir():
         files += sorted(path for path in beside.rglob('*') if path.is_file())
     stats = [(path.name, path.stat()) for path in files]

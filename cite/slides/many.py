@@ -6,21 +6,23 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from cite.errors import CheckpointError, ConfigError, DataError, ModelError
+from cite.errors import CiteError, ConfigError
 from cite.evaluation.aggregation import check_aggregation
 from cite.inference.question import versions
 from cite.inference.shards import Shard
 from cite.serving import Predictor
-from cite.slides.files import find_slides, slide_names, stamp
+from cite.slides.files import find_slides, stamp
 from cite.slides.inference import BLUR, predict, tile_spec
 from cite.slides.outputs.folder import OutputError, check_writable
 from cite.slides.outputs.write import SUMMARY, Wanted, class_numbers, write_outputs
 from cite.slides.overall import Row, row_of, write_rows
 from cite.slides.readers.base import PLAUSIBLE
+from cite.slides.written import check_targets, folder_names, place_of
 
 FORMAT = 1
 """Of a slide's folder; other numbers are computed again."""
@@ -66,8 +68,9 @@ def predict_slides(
     """Asks an adapter about slides, and writes a folder for each and `slides.csv` over all.
 
     A folder that holds the answer to the same question (adapter, options, size and time of the slide,
-    versions) is not computed again. With shards, each does every n-th slide, and whichever is done last
-    writes `slides.csv`.
+    versions) is not computed again. Whatever is wrong with one slide is in its row, and the others go on.
+    `slides.csv` also has the slides of former runs into `out`, and is written where the work ends early,
+    too. With shards, each does every n-th slide, and whichever is done last writes it.
 
     Args:
         sources: Slides, and folders of slides.
@@ -80,26 +83,33 @@ def predict_slides(
 
     Raises:
         DataError: A source that is missing, or no slides.
-        ConfigError: An option out of range, or a library that is not installed.
-        ModelError: The model cannot compute even one tile.
-        OutputError: The disk is full or read-only.
+        ConfigError: An option out of range.
+        OutputError: The disk is full or read-only, or a folder would replace what cite did not write.
     """
     options, machine = options or Options(), machine or Machine()
     shard = shard or Shard()
     _check(options, trained)
     slides = find_slides(sources)
-    names = slide_names(slides)
+    names = folder_names(slides, out)
+    check_targets([out / name for name in names], slides)
     check_writable(out)
     about = _about(adapter, trained, options)
-    key = _digest([about, names, [stamp(slide) for slide in slides]])
-    rows = []
-    for number, (slide, name) in enumerate(zip(slides, names, strict=True)):
-        if not shard.takes(number):
-            continue
-        row = _one(slide, name, trained, out, options, machine, about)
-        rows.append(row)
-        machine.say(f'{number + 1}/{len(slides)} {row.line}')
-    write_rows(out, rows, names, list(trained.classes), shard, key)
+    key = _digest([about, names, [_stamp_or_none(slide) for slide in slides]])
+    rows: list[Row] = []
+    classes = list(trained.classes)
+    try:
+        for number, (slide, name) in enumerate(zip(slides, names, strict=True)):
+            if not shard.takes(number):
+                continue
+            row = _one(slide, name, trained, out, options, machine, about)
+            rows.append(row)
+            machine.say(f'{number + 1}/{len(slides)} {row.line}')
+    except BaseException:
+        if shard.count == 1:  # a part that is not whole would be taken for one
+            with suppress(OutputError):  # what happened first is told
+                write_rows(out, rows, names, classes, shard, key)
+        raise
+    write_rows(out, rows, names, classes, shard, key)
     return rows
 
 
@@ -116,7 +126,7 @@ def _one(
     start = time.monotonic()
     folder = out / name
     try:
-        key = _digest([about, str(slide.absolute()), stamp(slide)])
+        key = _digest([about, place_of(slide), stamp(slide)])
         kept = finished(folder, key)
         if kept is not None:
             return row_of(kept, name, kept['seconds'] or 0.0, 'kept')
@@ -136,11 +146,12 @@ def _one(
             progress=machine.progress,
         )
         record = {name: about[name] for name in ('adapter', 'adapter_digest')}
+        record['path'] = place_of(slide)
         wanted = Wanted(options.classes, options.pdf, record)
         found = write_outputs(result, folder, wanted, key, start, machine.progress)
-    except (OutputError, ConfigError, ModelError, CheckpointError):
+    except OutputError:
         raise  # the next slide would meet the same
-    except DataError as error:
+    except (CiteError, OSError) as error:
         return Row(name, str(slide), seconds=time.monotonic() - start, error=str(error))
     except Exception as error:  # a file from anywhere can break any library
         if machine.debug:
@@ -148,6 +159,13 @@ def _one(
         why = f'{type(error).__name__}: {error} (--debug shows where)'
         return Row(name, str(slide), seconds=time.monotonic() - start, error=why)
     return row_of(found, name, found['seconds'], 'done')
+
+
+def _stamp_or_none(slide: Path) -> list[tuple[str, int, int]] | None:
+    try:
+        return stamp(slide)
+    except OSError:
+        return None  # it fails by name
 
 
 def finished(folder: Path, key: str) -> dict[str, Any] | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from typing import Any, Literal
 from cite.atomic import write_text
 from cite.inference.shards import Shard
 from cite.slides.outputs.folder import OutputError
+from cite.slides.written import summaries
 
 TABLE, PARTS = 'slides.csv', '.shards'
 
@@ -81,7 +83,8 @@ def write_rows(
     shard: Shard,
     key: str,
 ) -> None:
-    """Writes `slides.csv`. Of several shards each writes a part, under the name of the question; who finds
+    """Writes `slides.csv`: the rows of this run, and below them a row for each other folder in `out` that
+    has a `summary.json`. Of several shards each writes a part, under the name of the question; who finds
     that no part is missing puts them together.
 
     Args:
@@ -105,9 +108,25 @@ def write_rows(
             for file in files:
                 with file.open(newline='', encoding='utf-8') as opened:
                     lines.update({line['slide']: line for line in csv.DictReader(opened)})
-        write_text(out / TABLE, _csv(columns, [lines[name] for name in names]))
+        former = _former_rows(out, lines)
+        known = [key[2:] for row in former for key in row.values if key.startswith('p_')]
+        columns = columns_of(list(dict.fromkeys([*classes, *known])))
+        ordered = [lines[name] for name in names if name in lines]
+        ordered += [_fields(row, columns) for row in former]
+        write_text(out / TABLE, _csv(columns, ordered))
     except OSError as error:
         raise OutputError(f'{out}: cannot be written ({error.strerror or error})') from error
+
+
+def _former_rows(out: Path, known: Container[str]) -> list[Row]:
+    """Of the folders in `out` that are not known yet."""
+    rows = []
+    for name, about in summaries(out).items():
+        if name in known:
+            continue
+        with suppress(KeyError, TypeError, AttributeError):  # of another version
+            rows.append(row_of(about, name, about['seconds'] or 0.0, 'kept'))
+    return rows
 
 
 def _fields(row: Row, columns: Sequence[str]) -> dict[str, str]:
@@ -124,12 +143,19 @@ def _fields(row: Row, columns: Sequence[str]) -> dict[str, str]:
 
 
 def _cell(value: Any) -> str:
-    return f'{value:.6g}' if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f'{value:.6g}'
+    return _plain(str(value))
+
+
+def _plain(text: str) -> str:
+    """Names of files may hold bytes that are no UTF-8, which can be neither written nor printed."""
+    return text.encode('utf-8', 'backslashreplace').decode()
 
 
 def _csv(columns: Sequence[str], lines: Any) -> str:
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, lineterminator='\n')
+    writer = csv.DictWriter(stream, columns, restval='', lineterminator='\n')
     writer.writeheader()
     writer.writerows(lines)
     return stream.getvalue()
@@ -148,7 +174,7 @@ def show(rows: Sequence[Row]) -> str:
         ]
         lines.append('  '.join(parts).rstrip())
     lines += [f'{row.name}: {row.error}' for row in rows if row.status == 'failed']
-    return '\n'.join(lines)
+    return _plain('\n'.join(lines))
 
 
 def _shown(row: Row) -> tuple[str, ...]:

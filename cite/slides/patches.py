@@ -20,6 +20,7 @@ from cite.errors import DataError
 from cite.images.read_ahead import in_order, settle_workers
 from cite.slides.files import stamp
 from cite.slides.inference import BLUR, MOST_DAMAGED
+from cite.slides.outputs.folder import check_replaceable
 from cite.slides.overview import look
 from cite.slides.readers import RegionError, open_slide
 from cite.slides.tiles import read_tile, sharpness
@@ -88,6 +89,7 @@ def cut_slide(
     done = _finished(folder, key)
     if done is not None:
         return done
+    check_replaceable(folder)
     from tqdm import tqdm
 
     with open_slide(path) as slide:
@@ -159,6 +161,7 @@ def cut_slide(
                     f'damaged or cut off ({damaged[0]}); copy it again from where it comes from'
                 )
             _write(place, kept, {'key': key, 'counts': counts, 'mpp': list(mpp), 'enlarged': by})
+            check_replaceable(folder)
             if folder.exists():
                 shutil.rmtree(folder)
             place.rename(folder)

@@ -64,3 +64,12 @@ def test_an_adapter_is_asked_for_other_texts_and_stays_what_it_was():
     linear, about = build(head={'type': 'LinearHead'}, neck=None)
     with pytest.raises(ConfigError, match='does not compare images with texts'):
         ask(Predictor(linear, about), TEXTS)
+
+
+@pytest.mark.parametrize(
+    ('texts', 'told'),
+    [(['one'], 'two texts'), ([], 'two texts'), (['A b', ' a  B'], 'twice'), (['a', ' '], 'empty')],
+)
+def test_texts_that_cannot_be_told_apart_are_refused(pair, texts, told):
+    with pytest.raises(ConfigError, match=told):
+        ask(pair, texts)

@@ -52,6 +52,23 @@ def test_slides_are_chosen_by_name_and_uploads_go_first(slides, tmp_path):
         slides_of(tmp_path)
 
 
+@pytest.mark.parametrize('name', ['mine.mrxs', 'mine.VMS', 'mine.vmu'])
+def test_uploads_that_name_other_files_are_refused(slides, name):
+    with pytest.raises(DataError, match=rf'^{name}: .*names other files.*--slides') as caught:
+        chosen_slide(None, f'/tmp/uploads/{name}', slides)
+    assert '/tmp' not in str(caught.value)
+
+
+def test_slides_on_offer_are_those_that_the_command_finds(tmp_path):
+    for name in ('dicom/1.dcm', 'dicom/2.dcm', 'out/heatmap.tif', 'out/predictions.parquet'):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b'x')
+    (tmp_path / 'lost.svs').symlink_to(tmp_path / 'gone.svs')
+    assert list(slides_of(tmp_path)) == ['dicom', 'lost.svs']
+    assert list(slides_of(tmp_path / 'dicom')) == ['dicom']  # the folder is the slide
+
+
 def test_a_pair_says_of_a_slide_what_it_says_of_its_tiles(result, demo_models, slides):
     from cite.demo.patch import classify
     from cite.slides import open_slide

@@ -11,13 +11,14 @@ import tifffile
 from known_slide import ByColour, write_slide
 from without_pictures import leave_out_pictures
 
-from cite.errors import ConfigError, DataError
+from cite.errors import ConfigError, DataError, ModelError
 from cite.inference.shards import Shard
-from cite.slides import many
+from cite.slides import files, many
 from cite.slides.files import find_slides, slide_names, stamp
 from cite.slides.many import Machine, Options, predict_slides
 from cite.slides.outputs.folder import OutputError
 from cite.slides.overall import show
+from cite.slides.written import check_targets
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +79,7 @@ def test_what_is_done_is_kept_and_what_is_asked_otherwise_is_not(ask, slides, tm
     assert set(status(ask(tissue=0.6)).values()) == {'done'}
     ask.adapter.write_bytes(b'second')
     assert set(status(ask(tissue=0.6)).values()) == {'done'}
-    (tmp_path / 'out' / 'one' / 'summary.json').write_text('{}')
+    (tmp_path / 'out' / 'one' / 'summary.json').write_text('{"key": "another"}')
     assert status(ask(tissue=0.6))['one'] == 'done'
 
 
@@ -153,7 +154,8 @@ def test_a_full_disk_ends_the_work_and_keeps_what_is_done(ask, tmp_path, monkeyp
     monkeypatch.setattr(many, 'write_outputs', fills)
     with pytest.raises(OutputError, match='No space left'):
         ask()
-    assert [path.name for path in (tmp_path / 'out').iterdir()] == written[:1]
+    assert {path.name for path in (tmp_path / 'out').iterdir()} == {*written[:1], 'slides.csv'}
+    assert list(table(tmp_path / 'out')) == written[:1]
     monkeypatch.undo()
     leave_out_pictures(monkeypatch)
     assert status(ask())[written[0]] == 'kept'
@@ -238,3 +240,133 @@ def test_what_belongs_to_a_slide_is_noticed_when_it_changes(tmp_path):
     pixels.write_bytes(b'xy')
     assert stamp(slide) != before
     assert len(stamp(tmp_path / 'a')) == 1  # a folder, as of DICOM
+
+
+@pytest.mark.parametrize('what', ['notes.txt', 'summary.json'])
+def test_a_folder_of_somebody_else_is_not_replaced(ask, slides, monkeypatch, what):
+    (slides / 'two').mkdir()
+    (slides / 'two' / what).write_text('{"mine": 1}')
+    monkeypatch.setattr(many, 'predict', None)
+    with pytest.raises(OutputError, match=r'two: would be replaced.* --out'):
+        ask(out=slides)
+    assert (slides / 'two' / what).read_text() == '{"mine": 1}'
+    assert not (slides / 'one').exists()
+
+
+def test_a_folder_with_a_slide_or_its_pixels_is_no_target(tmp_path):
+    ours = '{"key": "1"}'
+    for name in ('x', 'y', 'dicom'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'summary.json').write_text(ours)  # not even one of ours
+    (tmp_path / 'x.mrxs').touch()
+    (tmp_path / 'y' / 'deep.svs').touch()
+    (tmp_path / 'link').mkdir()
+    (tmp_path / 'link' / 'to.svs').symlink_to(tmp_path / 'y' / 'deep.svs')
+    for target, slide in (('x', 'x.mrxs'), ('y', 'link/to.svs'), ('dicom', 'dicom')):
+        with pytest.raises(OutputError, match='slide'):
+            check_targets([tmp_path / target], [tmp_path / slide])
+    check_targets([tmp_path / 'x', tmp_path / 'none'], [tmp_path / 'y' / 'deep.svs'])
+
+
+def test_a_long_name_is_shortened_and_the_others_go_on(ask, slides, tmp_path):
+    for last in 'ab':
+        write_slide(slides / f'{"ü" * 60}{"n" * 130}{last}.tif', np.zeros((4, 5), int))
+    rows = ask()
+    assert set(status(rows).values()) == {'done'} and len(rows) == 5
+    assert list(table(tmp_path / 'out')) == list(rows)
+    assert set(status(ask()).values()) == {'kept'}
+
+
+def test_a_name_that_is_too_long_for_the_disk_costs_that_slide(ask, slides, monkeypatch):
+    monkeypatch.setattr(files, 'LONGEST_NAME', 1000)
+    write_slide(slides / f'{"n" * 251}.tif', np.zeros((4, 5), int))
+    rows = ask()
+    assert sorted(status(rows).values()) == ['done', 'done', 'done', 'failed']
+    assert 'too long' in rows['n' * 251].error
+
+
+@pytest.mark.parametrize('error', [ConfigError, ModelError, OSError, DataError])
+def test_an_error_of_one_slide_costs_that_slide(ask, monkeypatch, tmp_path, error):
+    real = many.predict
+
+    def breaks(slide, *rest, **options):
+        if slide.stem == 'one':
+            raise error('of this grid')
+        return real(slide, *rest, **options)
+
+    monkeypatch.setattr(many, 'predict', breaks)
+    rows = ask(debug=True)
+    assert status(rows) == {'one': 'failed', 'three': 'done', 'two': 'done'}
+    assert table(tmp_path / 'out')['one']['error'] == 'of this grid'
+
+
+def test_an_interrupt_leaves_the_table_of_what_is_done(ask, monkeypatch, tmp_path):
+    real = many.predict
+
+    def stops(slide, *rest, **options):
+        if slide.stem == 'three':
+            raise KeyboardInterrupt
+        return real(slide, *rest, **options)
+
+    monkeypatch.setattr(many, 'predict', stops)
+    with pytest.raises(KeyboardInterrupt):
+        ask()
+    assert list(table(tmp_path / 'out')) == ['one']
+
+
+def test_slides_of_one_name_given_apart_keep_their_folders(ask, tmp_path):
+    out = tmp_path / 'out'
+    paths = [tmp_path / folder / 's.tif' for folder in 'abc']
+    for seed, path in enumerate(paths):
+        path.parent.mkdir()
+        write_slide(path, np.full((4, 5), seed))
+    first = ask([paths[0]])
+    assert status(first) == {'s': 'done'}
+    (second,) = ask([paths[1]])
+    assert second.startswith('s-')
+    assert set(status(ask(paths)).values()) == {'kept', 'done'}
+    again = ask(list(reversed(paths)))
+    assert list(status(again).values()) == ['kept'] * 3 and {'s', second} < set(again)
+    assert status(ask([paths[0]])) == {'s': 'kept'}
+    written = table(out)
+    assert {row['file'] for row in written.values()} == set(map(str, paths))
+    assert {row['label'] for row in written.values()} == set(ByColour().classes)
+
+
+def test_the_table_keeps_slides_of_former_runs_and_adapters(ask, slides, tmp_path):
+    trained = ByColour()
+    ask([slides / 'one.tif'])
+    about = tmp_path / 'out' / 'one' / 'summary.json'
+    said = json.loads(about.read_text('utf-8'))
+    said['probabilities'] = {'other': 1.0}
+    about.write_text(json.dumps(said))
+    (tmp_path / 'out' / 'broken').mkdir()
+    (tmp_path / 'out' / 'broken' / 'summary.json').write_text('{"key": "1", "file": "x"}')
+    (slides / 'bad.svs').write_bytes(b'x')
+    ask([slides / 'two.tif', slides / 'bad.svs'])
+    written = table(tmp_path / 'out')
+    assert list(written) == ['two', 'bad', 'one']
+    assert written['one']['p_other'] == '1' and written['two']['p_other'] == ''
+    assert written['one'][f'p_{trained.classes[0]}'] == '' and written['bad']['status'] == 'failed'
+
+
+def test_links_that_lead_nowhere_fail_by_name(ask, slides, tmp_path):
+    (slides / 'lost.svs').symlink_to(tmp_path / 'gone.svs')
+    (slides / 'round.svs').symlink_to(slides / 'round.svs')
+    (slides / 'lost.txt').symlink_to(tmp_path / 'gone.txt')
+    rows = ask()
+    failed = {name for name, row in rows.items() if row.status == 'failed'}
+    assert failed == {'lost', 'round'} and 'gone.svs' in rows['lost'].error
+    assert find_slides([slides / 'lost.svs']) == [slides / 'lost.svs']
+
+
+def test_a_name_that_is_no_text_does_not_end_the_run(ask, slides, tmp_path):
+    name = os.fsdecode(b'caf\xe9.tif')
+    try:
+        (slides / name).symlink_to(slides / 'gone.tif')
+    except (OSError, UnicodeError):
+        pytest.skip('this disk takes no such names')
+    rows = ask()
+    assert sorted(status(rows).values()) == ['done', 'done', 'done', 'failed']
+    show(list(rows.values())).encode()
+    assert len(table(tmp_path / 'out')) == 4

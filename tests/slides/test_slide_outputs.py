@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,12 @@ from cite.errors import ConfigError, DataError
 from cite.slides import open_slide, predict
 from cite.slides.outputs import write as writing
 from cite.slides.outputs.colours import heat
-from cite.slides.outputs.folder import OutputError, check_writable, replacing_folder
+from cite.slides.outputs.folder import (
+    OutputError,
+    check_replaceable,
+    check_writable,
+    replacing_folder,
+)
 from cite.slides.outputs.maps import paint, tile_map
 from cite.slides.outputs.pyramid import write_map
 from cite.slides.outputs.table import read_record
@@ -210,6 +216,45 @@ def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path):
         (place / 'new').write_text('')
     assert {path.name for path in tmp_path.iterdir()} == {'slide', *others}
     assert (tmp_path / 'slide' / 'new').exists()
+
+
+def test_only_what_cite_wrote_is_replaced(tmp_path):
+    for name, content in (('a', 'no JSON'), ('b', '{}'), ('c', '[]'), ('d', '{"key": 3}')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'summary.json').write_text(content)
+    (tmp_path / 'file').write_text('')
+    (tmp_path / 'ours').mkdir()
+    (tmp_path / 'ours' / 'tiles.json').write_text('{"key": "1"}')
+    (tmp_path / 'link').symlink_to(tmp_path / 'ours')
+    for name in ('a', 'b', 'c', 'd', 'file', 'link'):
+        with (
+            pytest.raises(OutputError, match=f'{name}: would be replaced'),
+            replacing_folder(tmp_path / name),
+        ):
+            pass
+        assert (tmp_path / name).exists()
+    check_replaceable(tmp_path / 'ours')
+    with pytest.raises(OutputError, match=r'no summary\.json of cite'):
+        check_replaceable(tmp_path / 'ours', ('summary.json',))
+    check_replaceable(tmp_path / 'none')
+
+
+def test_a_former_folder_comes_back_where_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    folder, rename = tmp_path / 'slide', Path.rename
+    folder.mkdir()
+    (folder / 'summary.json').write_text('{"key": "1"}')
+
+    def fails(path, target):
+        if path.suffix == '.tmp':
+            raise OSError(errno.EIO, 'broken')
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, 'rename', fails)
+    with pytest.raises(DataError, match='broken') as found, replacing_folder(folder):
+        pass
+    assert not isinstance(found.value, OutputError)  # others may fare better
+    assert [path.name for path in tmp_path.iterdir()] == ['slide']
+    assert (folder / 'summary.json').exists()
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_any_work(tmp_path):

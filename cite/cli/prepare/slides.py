@@ -81,11 +81,14 @@ def _run(args: argparse.Namespace) -> None:
     from cite.slides.inference import BLUR
     from cite.slides.labels import read_labels
     from cite.slides.tiling import TileSpec
+    from cite.slides.written import check_targets
 
     spec = TileSpec(args.tile_size, args.mpp, args.overlap, args.tissue)
     resize = None if args.store is None else _resize_of(args.store)
     labelled = read_labels(args.labels, find_slides(args.slides))
     _check_classes(args, labelled)
+    folders = [args.out / 'patches' / slide.name for slide in labelled]
+    check_targets(folders, [slide.path for slide in labelled])
     blur = BLUR if args.blur is None else args.blur
     done = _cut(args, labelled, spec, blur)
     manifest = args.out / MANIFEST
@@ -132,6 +135,7 @@ def _check_classes(args: argparse.Namespace, labelled: Sequence[LabelledSlide]) 
 def _cut(
     args: argparse.Namespace, labelled: Sequence[LabelledSlide], spec: Any, blur: float
 ) -> list[tuple[LabelledSlide, CutSlide]]:
+    from cite.slides.outputs.folder import OutputError
     from cite.slides.patches import cut_slide
 
     done: list[tuple[LabelledSlide, CutSlide]] = []
@@ -151,6 +155,8 @@ def _cut(
                 args.workers,
                 progress=True,
             )
+        except OutputError:  # of the disk, not of a slide
+            raise
         except DataError as error:
             if not args.skip_bad:
                 raise DataError(

@@ -9,12 +9,14 @@ from pathlib import Path
 from cite.errors import DataError
 from cite.slides.readers.base import Level, RegionError, SlideReader
 
-__all__ = ['SUFFIXES', 'Level', 'RegionError', 'SlideReader', 'open_slide']
+__all__ = ['COMPANIONS', 'SUFFIXES', 'Level', 'RegionError', 'SlideReader', 'open_slide']
 
 SUFFIXES = (
     '.svs', '.ndpi', '.scn', '.mrxs', '.vms', '.vmu', '.bif', '.svslide', '.tif', '.tiff', '.dcm',
 )  # fmt: skip
 """What slides are called; others are tried as well."""
+COMPANIONS = ('.mrxs', '.vms', '.vmu')
+"""Of `SUFFIXES`, those of files that name others, in which the pixels are."""
 
 
 def open_slide(path: str | Path) -> SlideReader:
@@ -24,7 +26,8 @@ def open_slide(path: str | Path) -> SlideReader:
     first; what it does not open is tried by the others.
 
     Raises:
-        DataError: No such file, an empty one, or none that any reader opens: what each of them said.
+        DataError: No such file, an empty one, one whose pixels lie in files that it has no business to
+            name, or none that any reader opens: what each of them said.
         ConfigError: A library that would be needed is not installed.
     """
     path = Path(path).expanduser()
@@ -35,6 +38,10 @@ def open_slide(path: str | Path) -> SlideReader:
         raise DataError(f'slide {path}: no permission to read it')
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f'slide {path}: the file is empty')
+    if path.name.lower().endswith(('.tif', '.tiff', '.svs')):
+        from cite.slides.readers.ome import check_alone
+
+        check_alone(path)
     if path.name.lower().endswith(('.tif', '.tiff')):
         from cite.slides.readers.tiff import check_rgb
 

@@ -36,6 +36,7 @@ class OpenSlideReader(SlideReader):
     def __init__(self, path: Path) -> None:
         self._library = _library()
         self.path = path
+        self._check_name()
         self._slide = self._open()
         said = self._slide.properties
         self.vendor = str(said.get('openslide.vendor', 'unknown'))
@@ -71,6 +72,19 @@ class OpenSlideReader(SlideReader):
 
     def close(self) -> None:
         self._slide.close()
+
+    def _check_name(self) -> None:
+        """OpenSlide knows VMS and VMU by what is in them, whatever they are called, and opens the files
+        that they name. Whoever judges a file by its name must be able to rely on it."""
+        if self.path.suffix.lower() in ('.vms', '.vmu') or not self.path.is_file():
+            return
+        with self.path.open('rb') as file:
+            tiff = file.read(2) in (b'II', b'MM')
+        if not tiff and self._library.OpenSlide.detect_format(str(self.path)) == 'hamamatsu':
+            raise DataError(
+                f'{self.path}: this is a Hamamatsu file that names others (.vms, .vmu) by another name; '
+                'give it its own suffix'
+            )
 
     def _open(self) -> Any:
         try:

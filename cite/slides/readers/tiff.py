@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,12 @@ from cite.slides.readers.base import (
     plausible_mpp,
     settle_downsample,
 )
+from cite.slides.readers.ome import ome_mpp
 from cite.slides.readers.pieces import on_page
 from cite.slides.readers.segments import Segments
 
-UNITS = {'µm': 1.0, 'μm': 1.0, 'um': 1.0, 'nm': 1e-3, 'mm': 1e3, 'cm': 1e4}
-"""Units of OME's PhysicalSize in micrometres; the default is µm."""
-LARGEST_XML = 2**22
-"""Bytes of an OME description; those of slides have some thousand."""
+ONE_FILE = {'_multifile': False, 'is_mmstack': False, 'is_ndtiff': False}
+"""For tifffile, which else reads what OME-XML, an index, or names alike point to, wherever it lies."""
 LARGE_SEGMENT = 2**21
 """Pixels of a strip or tile, all of which are decoded for a tile of ours. Scanners write up to 1024²."""
 HELD = 2**25
@@ -46,7 +44,8 @@ class TiffReader(SlideReader):
         library = _library()
         self.path = path
         try:
-            self._slide = library.TiffSlide(str(path))
+            self._slide = library.TiffSlide(str(path), tifffile_options=dict(ONE_FILE))
+            _check_own(self._slide.ts_tifffile)
             said = dict(self._slide.properties)
             sizes, downs = self._slide.level_dimensions, self._slide.level_downsamples
             first = self._slide.read_region((0, 0), len(sizes) - 1, (1, 1), as_array=True)
@@ -75,7 +74,7 @@ class TiffReader(SlideReader):
             for size, down in zip(sizes, downs, strict=True)
         )
         own = said.get('tiffslide.mpp-x'), said.get('tiffslide.mpp-y')
-        self.mpp = plausible_mpp(*own) or _ome_mpp(said.get('tiff.ImageDescription'))
+        self.mpp = plausible_mpp(*own) or ome_mpp(said.get('tiff.ImageDescription'))
         self.properties = {
             key: str(value)[:500] for key, value in said.items() if value is not None
         }
@@ -116,31 +115,16 @@ class TiffReader(SlideReader):
         self._slide.close()
 
 
-def _ome_mpp(description: Any) -> tuple[float, float] | None:
-    """PhysicalSizeX and Y of the first image of an OME description."""
-    text = str(description or '')
-    if '<OME' not in text[:4096] or len(text) > LARGEST_XML or '<!ENTITY' in text:
-        return None
-    try:
-        root = ElementTree.fromstring(text)  # no entities, see above
-    except ElementTree.ParseError:
-        return None
-    for element in root.iter():
-        if element.tag.rpartition('}')[2] == 'Pixels':
-            return plausible_mpp(_size(element, 'X'), _size(element, 'Y'))
-    return None
-
-
-def _size(pixels: Any, axis: str) -> float | None:
-    unit = UNITS.get(pixels.get(f'PhysicalSize{axis}Unit', 'µm'))
-    try:
-        return float(pixels.get(f'PhysicalSize{axis}')) * unit if unit else None
-    except (TypeError, ValueError):
-        return None
-
-
 def _told(error: Exception) -> str:
     return ' '.join(str(error).split())[:200] or type(error).__name__
+
+
+def _check_own(file: Any) -> None:
+    """That no page lies in another file, should tifffile find a further way to one."""
+    for series in file.series:
+        for level in series.levels:
+            if any(page is not None and page.parent is not file for page in level.pages):
+                raise ValueError('its pixels lie in other files')
 
 
 def check_rgb(path: Path) -> None:

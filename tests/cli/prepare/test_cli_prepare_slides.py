@@ -189,6 +189,15 @@ def tiles_of(folder: Path) -> list[dict[str, str]]:
     return [row for file in sorted(folder.rglob('tiles.csv')) for row in rows_of(file)]
 
 
+def test_folders_of_others_are_left_alone(scans, capsys):
+    theirs = scans / 'mine' / 'patches' / 's_0' / 'notes.txt'
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text('precious')
+    assert prepare(scans, '--skip-bad') == 2
+    assert 's_0' in capsys.readouterr().err and theirs.read_text() == 'precious'
+    assert not (scans / 'mine' / 'patches' / 's_1').exists()
+
+
 def test_too_few_slides_are_told_before_anything_is_cut(scans, capsys):
     (scans / 'slides.csv').write_text('slide,label\ns_0,a\ns_1,b\n')
     assert prepare(scans) == 2

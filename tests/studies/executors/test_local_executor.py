@@ -161,7 +161,7 @@ def test_a_stopped_study_leaves_no_process_and_can_be_resumed(tmp_path, study, n
         assert len(pids) == 4
         assert all(map(psutil.pid_exists, pids))
         driver.send_signal(number)
-        _, error = driver.communicate(timeout=10)
+        _, error = driver.communicate(timeout=60)
     finally:
         driver.kill()
     if number == signal.SIGINT:
