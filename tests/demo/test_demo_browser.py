@@ -60,7 +60,8 @@ def colours(page, path):
 
 def test_a_patch_is_classified_and_explained(seen, demo_files, tmp_path):
     empty = colours(seen, tmp_path / 'empty.png')
-    assert seen.get_by_text('For research use only, not for diagnosis.').first.is_visible()
+    note = seen.get_by_text('For research use only, not for diagnosis.').locator('visible=true')
+    note.first.wait_for(timeout=20_000)
     seen.locator('input[type=file]').first.set_input_files(demo_files / 'images/0.png')
     seen.locator('img[src*="file="]').first.wait_for()
     seen.get_by_role('button', name='Classify').click()
