@@ -84,7 +84,7 @@ def predict_slide(
     Args:
         path: Of the slide.
         model, lines, prompts: As `classify` takes them.
-        slide_mpp: µm per pixel of the slide, where its file does not say it.
+        slide_mpp: µm per pixel of the slide, in place of what its file says.
         tile_mpp: µm per pixel of the tiles; None: as the model was trained.
         aggregation: One of `AGGREGATIONS`.
 
@@ -115,6 +115,7 @@ def predict_slide(
             predictor,
             mpp=mpp_of_tiles,
             slide_mpp=mpp_of_slide,
+            override_mpp=True,  # it was typed for this slide
             aggregation=how,
             progress=progress,
         )

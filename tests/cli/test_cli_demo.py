@@ -28,7 +28,7 @@ def test_loopback_is_what_is_listened_to_unless_said_otherwise():
         (['--model', 'tiny-tisue'], 'did you mean tiny-tissue'),
         (['--adapter', 'nowhere.safetensors'], 'nowhere.safetensors'),
         (['--folder', 'nowhere'], '--folder nowhere'),
-        (['--slides', 'tests'], 'no slides in it'),
+        (['--slides', 'tests'], 'no slides in tests'),
         (['--port', '70000'], '70000'),
         (['--max-upload-mb', '0'], '0'),
     ],

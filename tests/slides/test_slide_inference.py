@@ -162,8 +162,11 @@ def test_the_record_is_plain_and_complete(path):
     assert record['slide'] == 'drawn.tif' and record['mpp_from'] == 'the file'
     assert record['tile_size'] == SIDE and record['overlap'] == 8
     assert record['enlarged'] == pytest.approx(1.25)
-    given = slides.predict(path, colour_predictor(SIDE), slide_mpp=0.5).record
-    assert given['mpp_from'] == 'given'
+    options = {'slide_mpp': 0.4}
+    said = slides.predict(path, colour_predictor(SIDE), **options).record
+    assert said['mpp_from'] == 'the file' and said['mpp'] == record['mpp']
+    given = slides.predict(path, colour_predictor(SIDE), override_mpp=True, **options).record
+    assert given['mpp_from'] == 'given' and given['mpp'] == [0.4, 0.4]
 
 
 def test_files_are_let_go_of(path, monkeypatch):
