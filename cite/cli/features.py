@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cite.cli.featuring import image_encoder
-from cite.cli.inference import add_inference_arguments, image_files
+from cite.cli.featuring import add_computing_arguments, image_encoder
+from cite.cli.inference import image_files
 from cite.cli.parsing import add_debug, count
 from cite.errors import ConfigError
 
@@ -40,18 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--weights', type=Path, help="file with the model's weights")
     parser.add_argument('--image-size', type=count, help="side in pixels (default: the model's)")
     parser.add_argument('--root', type=Path, help="folder of a manifest's files (default: its own)")
-    parser.add_argument(
-        '--precision',
-        default='auto',
-        choices=('auto', 'fp32', 'bf16', 'fp16'),
-        help='auto (default): what the hardware is fast at; the record says which it was',
-    )
-    add_inference_arguments(parser)
-    parser.add_argument(
-        '--skip-bad',
-        action='store_true',
-        help='leave out images that cannot be read, and list them',
-    )
+    add_computing_arguments(parser)
     parser.add_argument(
         '--shard',
         metavar='I/N',

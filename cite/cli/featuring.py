@@ -40,6 +40,11 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         '--adapter', type=Path, help='adapter.safetensors: the model as it tunes it'
     )
     parser.add_argument('--weights', type=Path, help="file with the model's weights")
+    add_computing_arguments(parser)
+
+
+def add_computing_arguments(parser: argparse.ArgumentParser) -> None:
+    """--precision, --skip-bad, and those of inference."""
     parser.add_argument(
         '--precision',
         default='auto',

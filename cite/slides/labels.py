@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -76,7 +77,7 @@ def read_labels(path: Path, slides: Sequence[Path]) -> list[LabelledSlide]:
             f'{some([file.name for file in slides])}'
         )
     paths = [slide.path for slide in found]
-    twice = sorted({str(path) for path in paths if paths.count(path) > 1})
+    twice = sorted(str(path) for path, count in Counter(paths).items() if count > 1)
     if twice or not found:
         raise DataError(
             f'{path}: slides are named more than once: {some(twice)}'
